@@ -1,0 +1,44 @@
+package daypass
+
+import (
+	"log/slog"
+	"time"
+)
+
+// An AccessKey is an id and a secret that signs.
+type AccessKey struct {
+	ID     string
+	Secret Secret
+	// Owner is the account that the key acts for; what it creates belongs to
+	// that account.
+	Owner string
+	// Name is a label for people.
+	Name    string
+	Created time.Time
+	// Expires is when the key ends; zero when it does not.
+	Expires time.Time
+	// Disabled keys are refused as if they did not exist.
+	Disabled bool
+	// Root says that the key may do everything and cannot be removed through
+	// the admin API.
+	Root bool
+}
+
+// A Secret is text that must not reach a log: printing it by any verb of fmt,
+// by log/slog or by encoding/json shows a placeholder. Convert it to string
+// where the secret itself is needed.
+type Secret string
+
+const redacted = "REDACTED"
+
+// String returns a placeholder.
+func (Secret) String() string { return redacted }
+
+// GoString returns a placeholder.
+func (Secret) GoString() string { return redacted }
+
+// LogValue returns a placeholder.
+func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText returns a placeholder.
+func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

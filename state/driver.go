@@ -1,0 +1,43 @@
+package state
+
+import (
+	"context"
+	"time"
+)
+
+// A Driver keeps records. Its methods may be called concurrently; what they
+// acknowledge is durable. Errors are *daypass.Error with the codes that each
+// method names; any other error is a failure of the driver.
+type Driver interface {
+	// InsertKey adds an access key. AccessKeyAlreadyExists.
+	InsertKey(ctx context.Context, k KeyRecord) error
+	// Key returns an access key. NoSuchAccessKey.
+	Key(ctx context.Context, id string) (KeyRecord, error)
+	// ListKeys returns at most max keys in order of id, whose ids come after
+	// the given one.
+	ListKeys(ctx context.Context, after string, max int) ([]KeyRecord, error)
+	// SetKeyDisabled disables or enables an access key. NoSuchAccessKey.
+	SetKeyDisabled(ctx context.Context, id string, disabled bool) error
+	// DeleteKey removes an access key. NoSuchAccessKey.
+	DeleteKey(ctx context.Context, id string) error
+	// Setting returns the value of a deployment-wide setting, nil when it
+	// was never set.
+	Setting(ctx context.Context, name string) ([]byte, error)
+	// InitSetting sets a setting that was never set and returns the value
+	// that it then has: the given one, or that of whoever was first.
+	InitSetting(ctx context.Context, name string, value []byte) ([]byte, error)
+	// Close releases the driver.
+	Close() error
+}
+
+// A KeyRecord is an access key as drivers see it.
+type KeyRecord struct {
+	ID string
+	// SealedSecret is the secret encrypted under the master key.
+	SealedSecret []byte
+	Owner, Name  string
+	Created      time.Time
+	Expires      time.Time // zero: never
+	Disabled     bool
+	Root         bool
+}

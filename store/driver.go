@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/daypass/daypass"
+)
+
+// A Driver keeps buckets and objects. Its methods may be called concurrently.
+// What it acknowledges is durable; what it refuses leaves no trace. Errors
+// are *daypass.Error with the codes that each method names; any other error
+// is a failure of the driver.
+//
+// A driver that cannot enforce something that it is asked for must refuse it
+// (NotImplemented), never ignore it.
+type Driver interface {
+	// CreateBucket adds a bucket. BucketAlreadyExists.
+	CreateBucket(ctx context.Context, b Bucket) error
+	// Bucket returns a bucket. NoSuchBucket.
+	Bucket(ctx context.Context, name string) (Bucket, error)
+	// DeleteBucket removes an empty bucket. NoSuchBucket, BucketNotEmpty.
+	// No object that is acknowledged may be lost to it, however they race.
+	DeleteBucket(ctx context.Context, name string) error
+	// ListBuckets returns at most max buckets in order of name, whose names
+	// begin with prefix and come after the given one.
+	ListBuckets(ctx context.Context, prefix, after string, max int) ([]Bucket, error)
+
+	// PutObject stores req.Body to its end under the given key, replacing
+	// what was there, if req.Conditions hold at the moment of the commit. It
+	// reads Body until io.EOF, then takes size, ETag and checksums from it;
+	// on any error of Body nothing is stored. NoSuchBucket,
+	// PreconditionFailed, NoSuchKey (If-Match without an object),
+	// InsufficientStorage.
+	PutObject(ctx context.Context, req *PutRequest) (*Object, error)
+	// Object returns what is known of an object. NoSuchBucket, NoSuchKey.
+	Object(ctx context.Context, ref daypass.ObjectRef) (*Object, error)
+	// OpenObject returns an object and its body as they were at one instant;
+	// the body stays readable until closed, even if the object is replaced
+	// or deleted meanwhile. NoSuchBucket, NoSuchKey.
+	OpenObject(ctx context.Context, ref daypass.ObjectRef) (*Object, Body, error)
+	// DeleteObject removes an object if the conditions hold; removing what
+	// is not there succeeds. NoSuchBucket, PreconditionFailed.
+	DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond WriteConditions) error
+	// ListObjects returns one page of a listing, in order of key bytes.
+	// NoSuchBucket. Drivers with an ordered index use List.
+	ListObjects(ctx context.Context, req ListRequest) (*ListPage, error)
+
+	// Close releases the driver once all calls have returned.
+	Close() error
+}
+
+// A Bucket is a container of objects.
+type Bucket struct {
+	Name string
+	// ID is unique for every creation of a bucket, so that settings of a
+	// deleted bucket never apply to a later one of the same name.
+	ID string
+	// Owner is the owner of the access key that created it.
+	Owner string
+	// Region is the region that the creator asked for.
+	Region  string
+	Created time.Time
+}
+
+// A PutRequest is one object to be stored.
+type PutRequest struct {
+	Bucket, Key string
+	Metadata    Metadata
+	// Owner is the owner of the access key that writes.
+	Owner string
+	// Body is the content. Size, ETag and checksums are taken from it after
+	// it has returned io.EOF.
+	Body *Upload
+	// Conditions must hold for what is stored at the moment of the commit.
+	Conditions WriteConditions
+	// Time becomes the modification time of the object.
+	Time time.Time
+}
+
+// An Object is what is known of one stored object.
+type Object struct {
+	Bucket, Key string
+	// VersionID is empty where the bucket has never had versioning.
+	VersionID string
+	// Size is in bytes.
+	Size int64
+	// ETag is without quotes: the MD5 of the content in hexadecimal.
+	ETag string
+	// ModTime is when the object was stored; headers show it to the second.
+	ModTime time.Time
+	// Owner is the owner of the access key that wrote the object.
+	Owner    string
+	Metadata Metadata
+	// Checksums are those that were verified or computed while storing.
+	Checksums []Checksum
+}
+
+// Metadata is what the writer says about an object; it is kept and returned
+// exactly as given.
+type Metadata struct {
+	ContentType        string
+	CacheControl       string
+	ContentDisposition string
+	ContentEncoding    string
+	ContentLanguage    string
+	Expires            string
+	// WebsiteRedirect is the value of x-amz-website-redirect-location.
+	WebsiteRedirect string
+	// StorageClass is empty for STANDARD.
+	StorageClass string
+	// User holds x-amz-meta-* by lower-case name without that prefix.
+	User map[string]string
+}
+
+// A Checksum is one checksum of an object's content.
+type Checksum struct {
+	Algorithm ChecksumAlgorithm
+	// Value is the checksum's bytes, in network order, in base64.
+	Value string
+}
+
+// A Body is the open content of an object.
+type Body interface {
+	// Range returns a reader over n bytes from offset off, which lie within
+	// the object. It is an *io.LimitedReader over an *os.File where the
+	// driver has one, so that copying it to a TCP connection need not pass
+	// the bytes through user space. At most one Range is read at a time.
+	Range(off, n int64) (io.Reader, error)
+	io.Closer
+}
+
+// A ListRequest asks for one page of a bucket's keys.
+type ListRequest struct {
+	Bucket string
+	// Prefix restricts the listing to keys that begin with it.
+	Prefix string
+	// Delimiter rolls all keys that contain it after the prefix up into one
+	// common prefix, which ends with the delimiter's first occurrence.
+	Delimiter string
+	// After is the key after which the listing starts.
+	After string
+	// SkipAfter also leaves out the common prefix that After lies in or is,
+	// as when a listing that ended with it goes on.
+	SkipAfter bool
+	// Max is the largest number of keys and common prefixes to return; zero
+	// returns an empty page.
+	Max int
+}
+
+// A ListPage is one page of a listing. Objects and CommonPrefixes are each in
+// order of key bytes.
+type ListPage struct {
+	Objects        []*Object
+	CommonPrefixes []string
+	// Truncated says that there is more; then Next is the last key or common
+	// prefix of this page: After (with SkipAfter) of the next.
+	Truncated bool
+	Next      string
+}
