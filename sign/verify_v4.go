@@ -1,0 +1,452 @@
+package sign
+
+import (
+	"crypto/hmac"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// v4Request is a Signature Version 4 or 4A signature as a request carries
+// it, in the query or in the Authorization header.
+type v4Request struct {
+	algorithm string
+	cred      credential
+	date      time.Time
+	signed    string // SignedHeaders
+	signature string
+	token     string
+	regionSet string
+	payload   string
+	// fail makes an error of the scheme's own code and wording.
+	fail func(what string, details ...Detail) error
+	// credWords precede what is wrong with a credential.
+	credWords string
+}
+
+// A credential is a parsed X-Amz-Credential.
+type credential struct {
+	id, day, region, service, end string
+	scope                         string // all but the id
+}
+
+// parseCredential splits AKID/day/region/service/aws4_request, which for
+// Version 4A lacks the region. The id may itself contain slashes.
+func parseCredential(s string, regional bool) (c credential, ok bool) {
+	rest := s
+	var parts [4]string
+	n := 4
+	if !regional {
+		n = 3
+	}
+	for i := n - 1; i >= 0; i-- {
+		slash := strings.LastIndexByte(rest, '/')
+		if slash < 0 {
+			return c, false
+		}
+		parts[i], rest = rest[slash+1:], rest[:slash]
+	}
+	if rest == "" {
+		return c, false
+	}
+	c = credential{id: rest, day: parts[0], end: parts[n-1], service: parts[n-2], scope: s[len(rest)+1:]}
+	if regional {
+		c.region = parts[1]
+	}
+	return c, true
+}
+
+const malformedCredential = `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
+
+func queryError(message string, details ...Detail) error {
+	return newError(CodeAuthQueryParameters, message, details...)
+}
+
+const missingV4 = "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, " +
+	"X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
+
+// queryV4 checks a pre-signed URL (S3 API reference, "Authenticating
+// Requests: Using Query Parameters").
+func (c *check) queryV4() error {
+	var values [len(v4Params)]string
+	var seen uint
+	for i := range c.Query {
+		if bit, v4 := authParam(c.Query[i].Name); v4 {
+			seen |= bit
+			for k := range v4Params {
+				if bit == 1<<k {
+					values[k] = c.Query[i].Value
+				}
+			}
+		}
+	}
+	if seen&v4Triggers != v4Triggers {
+		return queryError(missingV4)
+	}
+	r := v4Request{
+		algorithm: values[0], signed: values[4], signature: values[5], token: values[6],
+		regionSet: values[7], payload: values[8],
+		fail: queryError, credWords: "Error parsing the X-Amz-Credential parameter; ",
+	}
+	if r.algorithm != algorithmV4 && r.algorithm != algorithmV4A {
+		return queryError(`X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"`)
+	}
+	if err := c.scope(&r, values[1]); err != nil {
+		return err
+	}
+	if err := c.queryDates(&r, values[2], values[3]); err != nil {
+		return err
+	}
+	return c.finishV4(&r, QueryAuth)
+}
+
+// queryDates checks X-Amz-Date and X-Amz-Expires. The skew bounds the future
+// only: a URL may be used until it expires.
+func (c *check) queryDates(r *v4Request, date, expires string) error {
+	var ok bool
+	if r.date, ok = parseLong(date); !ok {
+		return queryError("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+	}
+	if date[:8] != r.cred.day {
+		return queryError(`Invalid credential date "` + r.cred.day +
+			`". This date is not the same as X-Amz-Date: "` + date[:8] + `".`)
+	}
+	seconds, err := parseExpires(expires)
+	if err != nil {
+		return err
+	}
+	c.result.SignedAt = r.date
+	c.result.ExpiresAt = r.date.Add(time.Duration(seconds) * time.Second)
+	if !c.now.Before(c.result.ExpiresAt) {
+		return newError(CodeAccessDenied, "Request has expired", Detail{paramExpires, expires},
+			Detail{"Expires", isoTime(c.result.ExpiresAt)}, Detail{"ServerTime", isoTime(c.now)})
+	}
+	if r.date.Sub(c.now) > MaxSkew {
+		return newError(CodeAccessDenied, "Request is not valid yet", Detail{paramDate, date},
+			Detail{"ServerTime", isoTime(c.now)})
+	}
+	return nil
+}
+
+// parseExpires parses X-Amz-Expires: 0 to 604800 seconds.
+func parseExpires(s string) (int64, error) {
+	unsigned := strings.TrimPrefix(s, "-")
+	if unsigned == "" || strings.Trim(unsigned, "0123456789") != "" {
+		return 0, queryError("X-Amz-Expires should be a number")
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	switch {
+	case s[0] == '-' && n != 0:
+		return 0, queryError("X-Amz-Expires must be non-negative")
+	case err != nil || n > int64(MaxLifetime/time.Second):
+		return 0, queryError("X-Amz-Expires must be less than a week (in seconds); " +
+			"that is, the given X-Amz-Expires must be less than 604800 seconds")
+	}
+	return n, nil
+}
+
+// scope parses and checks a credential.
+func (c *check) scope(r *v4Request, text string) error {
+	regional := r.algorithm == algorithmV4
+	var ok bool
+	if r.cred, ok = parseCredential(text, regional); !ok {
+		return r.fail(r.credWords + malformedCredential)
+	}
+	cred := &r.cred
+	if _, ok := digits(cred.day); !ok || len(cred.day) != 8 {
+		return r.fail(r.credWords + `incorrect date format "` + cred.day +
+			`". This date in the credential must be in the format "yyyyMMdd".`)
+	}
+	if regional && cred.region != c.opts.Region {
+		return r.fail(r.credWords+"the region '"+cred.region+"' is wrong; expecting '"+c.opts.Region+"'",
+			Detail{"Region", c.opts.Region})
+	}
+	if cred.service != c.opts.Service {
+		return r.fail(r.credWords + `incorrect service "` + cred.service +
+			`". This endpoint belongs to "` + c.opts.Service + `".`)
+	}
+	if cred.end != terminator {
+		return r.fail(r.credWords + `incorrect terminal "` + cred.end +
+			`". This endpoint uses "` + terminator + `".`)
+	}
+	return nil
+}
+
+// finishV4 checks what query and header have in common.
+func (c *check) finishV4(r *v4Request, scheme Scheme) error {
+	if r.algorithm == algorithmV4A && !regionMatches(r.regionSet, c.opts.Region) {
+		return r.fail("The region set '"+r.regionSet+"' does not include '"+c.opts.Region+"'",
+			Detail{"Region", c.opts.Region})
+	}
+	if err := c.unsigned(r.signed); err != nil {
+		return err
+	}
+	if err := c.lookupKey(r.cred.id, r.token); err != nil {
+		return err
+	}
+	if err := c.setPayload(r, scheme); err != nil {
+		return err
+	}
+	c.result.Scheme, c.result.SignedHeaders = scheme, r.signed
+	c.result.Version = V4
+	if r.algorithm == algorithmV4A {
+		c.result.Version = V4A
+	}
+	return c.matchV4(r)
+}
+
+// regionMatches reports whether a region set (names or patterns with "*",
+// comma-separated) holds a region.
+func regionMatches(set, region string) bool {
+	for set != "" {
+		var pattern string
+		pattern, set, _ = strings.Cut(set, ",")
+		if head, tail, star := strings.Cut(strings.TrimSpace(pattern), "*"); star {
+			if len(region) >= len(head)+len(tail) && strings.HasPrefix(region, head) && strings.HasSuffix(region, tail) {
+				return true
+			}
+		} else if head == region {
+			return true
+		}
+	}
+	return false
+}
+
+// matchV4 tries the signature against each host.
+func (c *check) matchV4(r *v4Request) error {
+	s := getScratch()
+	defer s.release()
+	decoded := c.decodeV4(r)
+	for _, method := range c.methods() {
+		for i := range c.Hosts {
+			if err := c.canonicalV4(s, r, method, c.Hosts[i]); err != nil {
+				return err
+			}
+			if decoded && c.matches(s, r) {
+				c.result.Host, c.result.Method = c.Hosts[i], method
+				c.seedChunks(r)
+				return nil
+			}
+		}
+	}
+	return c.mismatchV4(s, r)
+}
+
+// methods are those that the signature may have been made for.
+func (c *check) methods() []string {
+	if c.Method == "HEAD" && c.opts.HeadWithGet {
+		return []string{"HEAD", "GET"}
+	}
+	return []string{c.Method}
+}
+
+// decodeV4 decodes the signature into its one form: lower-case hexadecimal,
+// and for Version 4A strict DER.
+func (c *check) decodeV4(r *v4Request) bool {
+	n, ok := decodeHex(c.result.signature[:], r.signature)
+	if !ok || r.algorithm == algorithmV4 {
+		c.result.sigLen = n
+		return ok && n == 32
+	}
+	normal, ok := normalizeECDSA(c.result.signature[:n])
+	if !ok {
+		return false
+	}
+	c.result.sigLen = copy(c.result.signature[:], normal)
+	return true
+}
+
+// canonicalV4 puts the canonical request and the string to sign into s
+// ("Signature Calculations", tasks 1 and 2).
+func (c *check) canonicalV4(s *scratch, r *v4Request, method string, h Host) error {
+	b := append(append(s.canon[:0], method...), '\n')
+	b = append(b, h.Prefix...)
+	var ok bool
+	if b, ok = appendRecoded(b, c.Path); !ok {
+		return errBadURI
+	}
+	b = append(b, '\n')
+	b = s.appendQuery(b, c.Query, true)
+	b = append(b, '\n')
+	src := headerSource{host: h.Name, header: c.Header, query: c.Query, length: c.ContentLength}
+	b = src.appendHeaders(b, r.signed)
+	b = append(append(append(b, '\n'), r.signed...), '\n')
+	s.canon = append(b, r.payload...)
+	s.sts = appendStringToSign(s.sts[:0], r.algorithm, r.date, r.cred.scope, s.canon)
+	return nil
+}
+
+// appendRecoded appends a raw path in canonical encoding.
+func appendRecoded(dst []byte, raw string) ([]byte, bool) {
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		if c == '%' {
+			if i+2 >= len(raw) {
+				return dst, false
+			}
+			hi, lo := unhex(raw[i+1]), unhex(raw[i+2])
+			if hi < 0 || lo < 0 {
+				return dst, false
+			}
+			c = byte(hi<<4 | lo)
+			i += 2
+		}
+		if pathByte[c] {
+			dst = append(dst, c)
+		} else {
+			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
+		}
+	}
+	return dst, true
+}
+
+func (c *check) matches(s *scratch, r *v4Request) bool {
+	if r.algorithm == algorithmV4A {
+		return verifyECDSA(&c.cache.ecdsaKey(c.key).PublicKey, s.sts, c.result.signature[:c.result.sigLen])
+	}
+	k := c.cache.get(c.key, r.cred.day, r.cred.region, r.cred.service)
+	mac := k.sum(s.sum[:0], s.sts)
+	return hmac.Equal(mac, c.result.signature[:c.result.sigLen])
+}
+
+// mismatchV4 tells the client what was expected, for the host that it named.
+func (c *check) mismatchV4(s *scratch, r *v4Request) error {
+	if len(c.Hosts) == 0 {
+		return &Error{Reason: "no host to verify against"}
+	}
+	if err := c.canonicalV4(s, r, c.Method, c.Hosts[0]); err != nil {
+		return err
+	}
+	canonical, sts := string(s.canon), string(s.sts)
+	return newError(CodeSignatureDoesNotMatch, mismatchMessage,
+		Detail{"AWSAccessKeyId", r.cred.id},
+		Detail{"StringToSign", sts},
+		Detail{"SignatureProvided", r.signature},
+		Detail{"StringToSignBytes", spacedHex(sts)},
+		Detail{"CanonicalRequest", canonical},
+		Detail{"CanonicalRequestBytes", spacedHex(canonical)})
+}
+
+const mismatchMessage = "The request signature we calculated does not match the signature you provided. " +
+	"Check your key and signing method."
+
+// header checks an Authorization header.
+func (c *check) header() error {
+	auth, _ := authorization(c.Header)
+	if err := c.noLimits("header authentication"); err != nil {
+		return err
+	}
+	algorithm, rest, _ := strings.Cut(auth, " ")
+	switch algorithm {
+	case algorithmV4, algorithmV4A:
+		return c.headerV4(algorithm, rest)
+	case "AWS":
+		return c.headerV2(rest)
+	}
+	return newError(CodeInvalidArgument, "Unsupported Authorization Type",
+		Detail{"ArgumentName", "Authorization"}, Detail{"ArgumentValue", auth})
+}
+
+// noLimits refuses limits where the scheme cannot bind them: a pass moved
+// into an Authorization header would lose its expiry, and Version 2 does not
+// sign them.
+func (c *check) noLimits(scheme string) error {
+	for i := range c.Query {
+		if IsLimit(c.Query[i].Name) {
+			return newError(CodeInvalidArgument, "The parameter "+c.Query[i].Name+" cannot be used with "+scheme+".",
+				Detail{"ArgumentName", c.Query[i].Name}, Detail{"ArgumentValue", c.Query[i].Value})
+		}
+	}
+	return nil
+}
+
+func headerError(what string, details ...Detail) error {
+	return newError(CodeAuthHeaderMalformed, "The authorization header is malformed; "+what, details...)
+}
+
+// headerV4 checks "Authenticating Requests: Using the Authorization Header".
+func (c *check) headerV4(algorithm, fields string) error {
+	r := v4Request{algorithm: algorithm, fail: headerError}
+	cred, err := r.parseAuthorization(fields)
+	if err != nil {
+		return err
+	}
+	if err := c.scope(&r, cred); err != nil {
+		return err
+	}
+	if err := c.headerDate(&r); err != nil {
+		return err
+	}
+	r.token = c.header1("X-Amz-Security-Token")
+	r.regionSet = c.header1("X-Amz-Region-Set")
+	return c.finishV4(&r, Header)
+}
+
+// parseAuthorization reads Credential, SignedHeaders and Signature, once each
+// and in any order.
+func (r *v4Request) parseAuthorization(fields string) (cred string, err error) {
+	seen := make(map[string]string, 3)
+	for _, f := range strings.Split(fields, ",") {
+		name, value, ok := strings.Cut(strings.TrimSpace(f), "=")
+		if _, again := seen[name]; !ok || again {
+			return "", headerError("it must hold Credential, SignedHeaders and Signature once each.")
+		}
+		seen[name] = value
+	}
+	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
+		if seen[name] == "" {
+			return "", headerError("the authorization header requires three components: " +
+				"Credential, SignedHeaders, and Signature.")
+		}
+	}
+	r.signed, r.signature = seen["SignedHeaders"], seen["Signature"]
+	return seen["Credential"], nil
+}
+
+// headerDate takes the time from a signed header and nowhere else: another
+// would not be covered by the signature.
+func (c *check) headerDate(r *v4Request) error {
+	text := c.header1("X-Amz-Date")
+	var ok bool
+	switch {
+	case text != "":
+		r.date, ok = parseLong(text)
+		ok = ok && listed(r.signed, "x-amz-date")
+	case listed(r.signed, "date"):
+		text = c.header1("Date")
+		r.date, ok = parseHTTPDate(text)
+	}
+	if !ok {
+		if text != "" && !listed(r.signed, "x-amz-date") && !listed(r.signed, "date") {
+			return c.unsigned(r.signed)
+		}
+		return newError(CodeAccessDenied, "AWS authentication requires a valid Date or x-amz-date header")
+	}
+	if r.date.UTC().Format(shortLayout) != r.cred.day {
+		return headerError(`Invalid credential date "` + r.cred.day +
+			`". This date is not the same as X-Amz-Date: "` + r.date.UTC().Format(shortLayout) + `".`)
+	}
+	return c.skew(r.date, text)
+}
+
+// skew refuses a request that was signed too long ago or ahead.
+func (c *check) skew(t time.Time, text string) error {
+	c.result.SignedAt = t.UTC()
+	if d := c.now.Sub(t); d > MaxSkew || d < -MaxSkew {
+		return newError(CodeRequestTimeTooSkewed,
+			"The difference between the request time and the current time is too large.",
+			Detail{"RequestTime", text}, Detail{"ServerTime", isoTime(c.now)},
+			Detail{"MaxAllowedSkewMilliseconds", strconv.FormatInt(MaxSkew.Milliseconds(), 10)})
+	}
+	return nil
+}
+
+// parseHTTPDate parses the date formats that clients of S3 send.
+func parseHTTPDate(s string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC1123, time.RFC1123Z, "Mon, _2 Jan 2006 15:04:05 MST", time.RFC850, time.ANSIC, longLayout} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
