@@ -18,6 +18,7 @@ type scratch struct {
 	sum   [64]byte
 }
 
+// A span is "name=value" in the buffer of encoded parameters.
 type span struct{ name, value, end int }
 
 var scratchPool = sync.Pool{New: func() any {
@@ -38,29 +39,38 @@ func (s *scratch) release() {
 }
 
 // appendQuery appends the canonical query string. Names and values are
-// sorted apart: "a" comes before "a-b" although "-" comes before "=".
-func (s *scratch) appendQuery(dst []byte, q Query, dropSignature bool) []byte {
+// sorted apart: "a" comes before "a-b" although "-" comes before "=". The
+// parameter with index skip is left out.
+func (s *scratch) appendQuery(dst []byte, q Query, skip int) []byte {
 	s.enc, s.spans = s.enc[:0], s.spans[:0]
 	for i := range q {
-		if dropSignature && isSignatureParam(q[i].Name) {
+		if i == skip {
 			continue
 		}
-		sp := span{name: len(s.enc)}
-		s.enc = appendEscaped(s.enc, q[i].Name, &unreserved)
-		sp.value = len(s.enc)
-		s.enc = appendEscaped(s.enc, q[i].Value, &unreserved)
-		sp.end = len(s.enc)
-		s.insert(sp)
+		s.insert(s.encode(&q[i]))
 	}
 	for i, sp := range s.spans {
 		if i > 0 {
 			dst = append(dst, '&')
 		}
-		dst = append(dst, s.enc[sp.name:sp.value]...)
-		dst = append(dst, '=')
-		dst = append(dst, s.enc[sp.value:sp.end]...)
+		dst = append(dst, s.enc[sp.name:sp.end]...)
 	}
 	return dst
+}
+
+// encode appends "name=value" to s.enc.
+func (s *scratch) encode(p *Param) span {
+	sp := span{name: len(s.enc)}
+	if p.canonical != "" {
+		s.enc = append(s.enc, p.canonical...)
+		sp.value = len(s.enc) - len(p.canonical) + strings.IndexByte(p.canonical, '=') + 1
+	} else {
+		s.enc = append(appendEscaped(s.enc, p.Name, &unreserved), '=')
+		sp.value = len(s.enc)
+		s.enc = appendEscaped(s.enc, p.Value, &unreserved)
+	}
+	sp.end = len(s.enc)
+	return sp
 }
 
 // insert keeps the spans sorted. Queries are short and mostly in order
@@ -76,14 +86,10 @@ func (s *scratch) insert(sp span) {
 }
 
 func (s *scratch) less(a, b span) bool {
-	if c := bytes.Compare(s.enc[a.name:a.value], s.enc[b.name:b.value]); c != 0 {
+	if c := bytes.Compare(s.enc[a.name:a.value-1], s.enc[b.name:b.value-1]); c != 0 {
 		return c < 0
 	}
 	return bytes.Compare(s.enc[a.value:a.end], s.enc[b.value:b.end]) < 0
-}
-
-func isSignatureParam(name string) bool {
-	return len(name) == len(paramSignature) && strings.EqualFold(name, paramSignature)
 }
 
 // A headerSource gives the values of signed headers.
@@ -110,7 +116,7 @@ func (h *headerSource) appendHeaders(dst []byte, signed string) []byte {
 }
 
 func (h *headerSource) appendValue(dst []byte, name string) []byte {
-	if strings.EqualFold(name, "host") {
+	if name == "host" || strings.EqualFold(name, "host") {
 		return append(dst, h.host...)
 	}
 	values := h.header[textproto.CanonicalMIMEHeaderKey(name)]
@@ -170,7 +176,7 @@ func appendLower(dst []byte, s string) []byte {
 }
 
 func isAmz(name string) bool {
-	return len(name) > 6 && strings.EqualFold(name[:6], "x-amz-")
+	return len(name) > 6 && (name[0] == 'X' || name[0] == 'x') && name[1] == '-' && strings.EqualFold(name[:6], "x-amz-")
 }
 
 // listed reports whether a SignedHeaders list holds a name.
@@ -178,7 +184,7 @@ func listed(signed, name string) bool {
 	for signed != "" {
 		var s string
 		s, signed, _ = strings.Cut(signed, ";")
-		if len(s) == len(name) && strings.EqualFold(s, name) {
+		if len(s) == len(name) && (s == name || strings.EqualFold(s, name)) {
 			return true
 		}
 	}

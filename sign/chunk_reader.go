@@ -49,13 +49,16 @@ const (
 // x-amz-trailer: other trailers are refused.
 func NewChunkReader(body io.Reader, result *Result, length int64, announced []string) *ChunkReader {
 	r := &ChunkReader{
-		src: bufio.NewReader(body), kind: result.Payload.Kind, seed: result.seed,
+		src: bufio.NewReader(body), kind: result.Payload.Kind,
 		total: length, trailer: make(http.Header), names: make(map[string]bool), last: minChunk,
 	}
 	for _, list := range announced {
 		for name := range strings.SplitSeq(list, ",") {
 			r.names[textproto.CanonicalMIMEHeaderKey(strings.TrimSpace(name))] = true
 		}
+	}
+	if r.signed() && result.seed != nil {
+		r.seed = *result.seed
 	}
 	if r.signed() {
 		r.sum = sha256.New()

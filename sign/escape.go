@@ -41,36 +41,32 @@ func EscapePath(path string) string { return string(appendEscaped(nil, path, &pa
 // EscapeQuery returns a decoded query name or value in canonical encoding.
 func EscapeQuery(s string) string { return string(appendEscaped(nil, s, &unreserved)) }
 
-func unhex(c byte) int {
-	switch {
-	case '0' <= c && c <= '9':
-		return int(c - '0')
-	case 'a' <= c && c <= 'f':
-		return int(c-'a') + 10
-	case 'A' <= c && c <= 'F':
-		return int(c-'A') + 10
+// hexValue holds the value of each hexadecimal digit, 0xff for other bytes.
+var hexValue = func() (t [256]byte) {
+	for c := range t {
+		t[c] = 0xff
 	}
-	return -1
-}
+	for i := range 16 {
+		t[lowerHex[i]], t[upperHex[i]] = byte(i), byte(i)
+	}
+	return t
+}()
 
-// appendUnescaped decodes %XX, and "+" as a space where plus is set. It
-// reports false for an incomplete or malformed escape.
-func appendUnescaped(dst []byte, s string, plus bool) ([]byte, bool) {
+// appendUnescaped decodes %XX. It reports false for an incomplete or
+// malformed escape.
+func appendUnescaped(dst []byte, s string) ([]byte, bool) {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
-		switch {
-		case c == '%':
+		if c == '%' {
 			if i+2 >= len(s) {
 				return dst, false
 			}
-			hi, lo := unhex(s[i+1]), unhex(s[i+2])
-			if hi < 0 || lo < 0 {
+			hi, lo := hexValue[s[i+1]], hexValue[s[i+2]]
+			if hi|lo > 15 {
 				return dst, false
 			}
-			c = byte(hi<<4 | lo)
+			c = hi<<4 | lo
 			i += 2
-		case c == '+' && plus:
-			c = ' '
 		}
 		dst = append(dst, c)
 	}
@@ -85,7 +81,7 @@ func UnescapePath(raw string) (string, error) {
 	if !hasPercent(raw) {
 		return raw, nil
 	}
-	b, ok := appendUnescaped(make([]byte, 0, len(raw)), raw, false)
+	b, ok := appendUnescaped(make([]byte, 0, len(raw)), raw)
 	if !ok {
 		return "", errBadURI
 	}

@@ -142,9 +142,9 @@ func (c *keyCache) ecdsaKey(key Key) *ecdsa.PrivateKey {
 
 // appendStringToSign appends the string to sign of Signature Version 4 and
 // 4A ("Signature Calculations", task 2).
-func appendStringToSign(dst []byte, algorithm string, t time.Time, scope string, canonical []byte) []byte {
+func appendStringToSign(dst []byte, algorithm, date, scope string, canonical []byte) []byte {
 	dst = append(append(dst, algorithm...), '\n')
-	dst = append(appendLong(dst, t), '\n')
+	dst = append(append(dst, date...), '\n')
 	dst = append(append(dst, scope...), '\n')
 	sum := sha256.Sum256(canonical)
 	return appendHex(dst, sum[:])

@@ -64,7 +64,7 @@ func (c *check) setPayload(r *v4Request, scheme Scheme) error {
 	default:
 		r.payload = EmptySHA256
 	}
-	if sent == "" || scheme == Header {
+	if sent == "" || scheme == HeaderAuth {
 		sent = r.payload
 	}
 	return c.readPayload(sent, r.algorithm, sent == r.payload)
@@ -114,7 +114,7 @@ func (c *check) seedChunks(r *v4Request) {
 	if k := c.result.Payload.Kind; k != PayloadChunked && k != PayloadChunkedTrailer {
 		return
 	}
-	c.result.seed = chunkSeed{algorithm: r.algorithm, date: r.date, scope: r.cred.scope, previous: r.signature}
+	c.result.seed = &chunkSeed{algorithm: r.algorithm, date: r.date, scope: r.cred.scope, previous: r.signature}
 	if r.algorithm == algorithmV4A {
 		c.result.seed.ecdsa = &c.cache.ecdsaKey(c.key).PublicKey
 		return

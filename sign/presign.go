@@ -223,18 +223,18 @@ func (p *Presigner) presignV4(r *URLRequest, algorithm string) (string, error) {
 	signed := signedNames(r.Header)
 
 	var few [16]Param
-	q := append(few[:0], Param{paramAlgorithm, algorithm}, Param{paramCredential, d.credential},
-		Param{paramDate, string(date[:])},
-		Param{paramExpires, strconv.FormatInt(int64(r.Lifetime/time.Second), 10)})
+	q := append(few[:0], Param{Name: paramAlgorithm, Value: algorithm}, Param{Name: paramCredential, Value: d.credential},
+		Param{Name: paramDate, Value: string(date[:])},
+		Param{Name: paramExpires, Value: strconv.FormatInt(int64(r.Lifetime/time.Second), 10)})
 	if algorithm == algorithmV4A {
-		q = append(q, Param{paramRegionSet, p.opts.RegionSet})
+		q = append(q, Param{Name: paramRegionSet, Value: p.opts.RegionSet})
 	}
 	if p.key.Token != "" {
-		q = append(q, Param{paramToken, p.key.Token})
+		q = append(q, Param{Name: paramToken, Value: p.key.Token})
 	}
-	q = append(q, Param{paramSignedHeaders, signed})
+	q = append(q, Param{Name: paramSignedHeaders, Value: signed})
 	if r.PayloadSHA256 != "" {
-		q = append(q, Param{paramSHA256, r.PayloadSHA256})
+		q = append(q, Param{Name: paramSHA256, Value: r.PayloadSHA256})
 	}
 	q = append(q, r.Query...)
 
@@ -245,7 +245,7 @@ func (p *Presigner) presignV4(r *URLRequest, algorithm string) (string, error) {
 	c = p.appendTarget(c, r)
 	queryAt := len(c)
 	c = append(c, '\n')
-	c = s.appendQuery(c, q, false)
+	c = s.appendQuery(c, q, -1)
 	queryEnd := len(c)
 	c = append(c, '\n')
 	src := headerSource{header: r.Header, length: -1}
@@ -253,7 +253,7 @@ func (p *Presigner) presignV4(r *URLRequest, algorithm string) (string, error) {
 	c = append(c, p.payload(r)...)
 	s.canon = c
 
-	s.sts = appendStringToSign(s.sts[:0], algorithm, t, d.scope, c)
+	s.sts = appendStringToSign(s.sts[:0], algorithm, q[2].Value, d.scope, c)
 	sig, err := p.signature(s, algorithm, d.day)
 	if err != nil {
 		return "", err
@@ -344,9 +344,9 @@ func (p *Presigner) presignV2(r *URLRequest) string {
 		in.resource = "/" + r.Bucket + path
 	}
 	if p.key.Token != "" {
-		in.query = append(in.query[:len(in.query):len(in.query)], Param{"x-amz-security-token", p.key.Token})
+		in.query = append(in.query[:len(in.query):len(in.query)], Param{Name: "x-amz-security-token", Value: p.key.Token})
 	}
 	sig := base64.StdEncoding.EncodeToString(in.sign(p.key.Secret))
-	q := append(Query{{"AWSAccessKeyId", p.key.ID}, {"Expires", expires}, {"Signature", sig}}, in.query...)
+	q := append(Query{{Name: paramV2Key, Value: p.key.ID}, {Name: paramV2Expires, Value: expires}, {Name: paramV2Signature, Value: sig}}, in.query...)
 	return p.scheme + "://" + string(p.appendHost(nil, r)) + path + "?" + q.Encode()
 }

@@ -4,7 +4,12 @@ import "strings"
 
 // A Param is one decoded name and value of a query. "?x" and "?x=" are the
 // same parameter with an empty value.
-type Param struct{ Name, Value string }
+type Param struct {
+	Name, Value string
+	// canonical is "name=value" in canonical encoding where the query had it
+	// so already, which saves encoding it again.
+	canonical string
+}
 
 // A Query is a parsed query string, in its own order, repetitions included.
 type Query []Param
@@ -24,56 +29,113 @@ func ParseQuery(raw string) (Query, error) {
 	if n > maxParams {
 		return nil, errBadURI
 	}
-	q := make(Query, 0, n)
-	if strings.IndexByte(raw, '%') < 0 && strings.IndexByte(raw, '+') < 0 {
-		return q.splitPlain(raw), nil
-	}
-	return q.splitEscaped(raw)
+	return parseInto(make(Query, 0, n), raw)
 }
 
-func (q Query) splitPlain(raw string) Query {
-	for raw != "" {
-		var pair string
-		pair, raw, _ = strings.Cut(raw, "&")
+// Classes of bytes in a raw query.
+const (
+	classEscaped = 1 << iota // "%" or "+": decoding changes it
+	classOdd                 // canonical encoding would write it otherwise
+	classAmp
+	classEqual
+)
+
+var queryClass = func() (t [256]uint8) {
+	for c := range t {
+		if !unreserved[c] {
+			t[c] = classOdd
+		}
+	}
+	t['%'], t['+'], t['&'], t['='] = classEscaped, classEscaped|classOdd, classAmp, classEqual|classOdd
+	return t
+}()
+
+// parseInto parses in one pass. Decoded text shares one buffer: decoding
+// never lengthens, so the buffer never moves.
+func parseInto(q Query, raw string) (Query, error) {
+	var b strings.Builder
+	for i := 0; i < len(raw); {
+		start, eq, class := i, -1, uint8(0)
+		for ; i < len(raw); i++ {
+			c := queryClass[raw[i]]
+			if c == classAmp {
+				break
+			}
+			if c&classEqual != 0 && eq < 0 {
+				eq = i
+				continue
+			}
+			class |= c
+		}
+		pair := raw[start:i]
+		i++
 		if pair == "" {
 			continue
 		}
-		name, value, _ := strings.Cut(pair, "=")
-		q = append(q, Param{name, value})
-	}
-	return q
-}
-
-// splitEscaped decodes all of raw into one string, whose parts the
-// parameters share.
-func (q Query) splitEscaped(raw string) (Query, error) {
-	type span struct{ name, value, end int }
-	var few [24]span
-	spans := few[:0]
-	buf := make([]byte, 0, len(raw))
-	for raw != "" {
-		var pair string
-		pair, raw, _ = strings.Cut(raw, "&")
-		if pair == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(pair, "=")
-		sp := span{name: len(buf)}
-		var ok1, ok2 bool
-		buf, ok1 = appendUnescaped(buf, name, true)
-		sp.value = len(buf)
-		buf, ok2 = appendUnescaped(buf, value, true)
-		if !ok1 || !ok2 {
+		p, ok := parsePair(pair, eq-start, class, &b, len(raw)-start)
+		if !ok {
 			return nil, errBadURI
 		}
-		sp.end = len(buf)
-		spans = append(spans, sp)
-	}
-	all := string(buf)
-	for _, sp := range spans {
-		q = append(q, Param{all[sp.name:sp.value], all[sp.value:sp.end]})
+		q = append(q, p)
 	}
 	return q, nil
+}
+
+// parsePair decodes one pair whose first "=" is at eq, if not negative.
+func parsePair(pair string, eq int, class uint8, b *strings.Builder, size int) (p Param, ok bool) {
+	name, value := pair, ""
+	if eq >= 0 {
+		name, value = pair[:eq], pair[eq+1:]
+	}
+	canonical := eq >= 0 && class&classOdd == 0
+	if class&classEscaped != 0 {
+		if b.Cap() == 0 {
+			b.Grow(size)
+		}
+		var same1, same2, ok1, ok2 bool
+		name, same1, ok1 = unescapeInto(b, name)
+		value, same2, ok2 = unescapeInto(b, value)
+		if !ok1 || !ok2 {
+			return p, false
+		}
+		canonical = canonical && same1 && same2
+	}
+	p = Param{Name: name, Value: value}
+	if canonical {
+		p.canonical = pair
+	}
+	return p, true
+}
+
+// unescapeInto decodes s, "+" as a space, and returns the part of b that it
+// became. canonical tells whether every escape is the canonical one.
+func unescapeInto(b *strings.Builder, s string) (decoded string, canonical, ok bool) {
+	start := b.Len()
+	canonical = true
+	from := 0
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '+':
+			b.WriteString(s[from:i])
+			b.WriteByte(' ')
+			from = i + 1
+		case '%':
+			if i+2 >= len(s) || hexValue[s[i+1]] > 15 || hexValue[s[i+2]] > 15 {
+				return "", false, false
+			}
+			c := hexValue[s[i+1]]<<4 | hexValue[s[i+2]]
+			canonical = canonical && !unreserved[c] && s[i+1] < 'a' && s[i+2] < 'a'
+			b.WriteString(s[from:i])
+			b.WriteByte(c)
+			i += 2
+			from = i + 1
+		}
+	}
+	if from == 0 {
+		return s, true, true
+	}
+	b.WriteString(s[from:])
+	return b.String()[start:], canonical, true
 }
 
 // Get returns the value of the first parameter of that exact name.
@@ -115,5 +177,5 @@ func (q Query) LookupFold(name string) (string, bool) {
 func (q Query) Encode() string {
 	s := getScratch()
 	defer s.release()
-	return string(s.appendQuery(nil, q, false))
+	return string(s.appendQuery(nil, q, -1))
 }

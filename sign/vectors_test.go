@@ -207,7 +207,7 @@ func (v *vector) testSign(t *testing.T, scheme, algorithm string) {
 	v.incomplete(t)
 	r := v.request(t, "request.txt")
 	now := v.Context.Timestamp
-	req := v4Request{algorithm: algorithm, date: now, payload: r.BodySHA256}
+	req := v4Request{algorithm: algorithm, date: now, dateText: now.Format(longLayout), payload: r.BodySHA256}
 	day := now.Format(shortLayout)
 	req.cred.scope = credentialScope(day, v.Context.Region, v.Context.Service, algorithm)
 	if scheme == "header" {
@@ -217,7 +217,7 @@ func (v *vector) testSign(t *testing.T, scheme, algorithm string) {
 		req.signed = signedNames(signable(r.Header))
 		v.addParams(r, now, algorithm, req.cred.scope, req.signed)
 	}
-	s, c := getScratch(), check{Request: r}
+	s, c := getScratch(), check{auth: noAuth, Request: r}
 	if err := c.canonicalV4(s, &req, r.Method, r.Hosts[0]); err != nil {
 		t.Fatal(err)
 	}
@@ -247,14 +247,14 @@ func (v *vector) addHeaders(r *Request, now time.Time, algorithm string) {
 }
 
 func (v *vector) addParams(r *Request, now time.Time, algorithm, scope, signed string) {
-	r.Query = append(r.Query, Param{paramAlgorithm, algorithm},
-		Param{paramCredential, v.Context.Credentials.ID + "/" + scope}, Param{paramDate, now.Format(longLayout)},
-		Param{paramExpires, strconv.Itoa(v.Context.Expiration)}, Param{paramSignedHeaders, signed})
+	r.Query = append(r.Query, Param{Name: paramAlgorithm, Value: algorithm},
+		Param{Name: paramCredential, Value: v.Context.Credentials.ID + "/" + scope}, Param{Name: paramDate, Value: now.Format(longLayout)},
+		Param{Name: paramExpires, Value: strconv.Itoa(v.Context.Expiration)}, Param{Name: paramSignedHeaders, Value: signed})
 	if algorithm == algorithmV4A {
-		r.Query = append(r.Query, Param{paramRegionSet, v.Context.Region})
+		r.Query = append(r.Query, Param{Name: paramRegionSet, Value: v.Context.Region})
 	}
 	if tok := v.Context.Credentials.Token; tok != "" && !v.Context.OmitSessionToken {
-		r.Query = append(r.Query, Param{paramToken, tok})
+		r.Query = append(r.Query, Param{Name: paramToken, Value: tok})
 	}
 }
 

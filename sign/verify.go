@@ -3,16 +3,13 @@ package sign
 import (
 	"context"
 	"crypto/hmac"
-	"encoding/base32"
-	"encoding/hex"
-	"net/http"
-	"net/textproto"
-	"sort"
-	"strconv"
-	"strings"
-	"time"
-
 	"crypto/sha256"
+	"encoding/base32"
+	"net/http"
+	"sort"
+	"strings"
+	"sync"
+	"time"
 )
 
 // MaxSkew is how far the clocks of signer and server may differ ("Signing and
@@ -103,10 +100,10 @@ type Scheme string
 
 // The schemes.
 const (
-	Anonymous Scheme = "anonymous"
-	Header    Scheme = "header"
-	QueryAuth Scheme = "query"
-	Form      Scheme = "form"
+	Anonymous  Scheme = "anonymous"
+	HeaderAuth Scheme = "header"
+	QueryAuth  Scheme = "query"
+	FormAuth   Scheme = "form"
 )
 
 // A Result is what a signature proves.
@@ -131,7 +128,7 @@ type Result struct {
 
 	signature [80]byte // decoded
 	sigLen    int
-	seed      chunkSeed
+	seed      *chunkSeed // nil unless chunks are signed
 }
 
 // Signed reports whether a header is among those signed.
@@ -142,7 +139,7 @@ func (r *Result) Signed(header string) bool { return listed(r.SignedHeaders, hea
 // decoded signature, each ended by a zero byte. It is empty for requests that
 // are not passes: anonymous ones and header authentication.
 func (r *Result) PassID() string {
-	if r.Scheme != QueryAuth && r.Scheme != Form {
+	if r.Scheme != QueryAuth && r.Scheme != FormAuth {
 		return ""
 	}
 	return passID(r.Scheme, r.KeyID, r.signature[:r.sigLen])
@@ -162,17 +159,39 @@ func passID(scheme Scheme, keyID string, signature []byte) string {
 // tried against the Host header, with and without the default port. A refusal
 // is an *Error.
 func (v *Verifier) Verify(r *http.Request, now time.Time) (*Result, error) {
+	t := transientPool.Get().(*transient)
+	defer t.release()
 	path, rawQuery := RawTarget(r)
-	q, err := ParseQuery(rawQuery)
+	if strings.Count(rawQuery, "&") >= maxParams {
+		return nil, errBadURI
+	}
+	q, err := parseInto(t.query[:0], rawQuery)
 	if err != nil {
 		return nil, err
 	}
-	var few [4]Host
-	req := Request{
-		Method: r.Method, Path: path, Query: q, Header: r.Header, ContentLength: r.ContentLength,
-		Hosts: AppendHosts(few[:0], r.Host, ""),
+	t.query = q
+	t.hosts[0].Name = r.Host
+	t.req = Request{
+		Method: r.Method, Path: path, Query: q, Header: r.Header, ContentLength: r.ContentLength, Hosts: t.hosts[:],
 	}
-	return v.VerifyRequest(r.Context(), &req, now)
+	return v.VerifyRequest(r.Context(), &t.req, now)
+}
+
+// A transient is what Verify needs for the time of one call.
+type transient struct {
+	req   Request
+	hosts [1]Host
+	query Query
+}
+
+var transientPool = sync.Pool{New: func() any { return &transient{query: make(Query, 0, 16)} }}
+
+func (t *transient) release() {
+	clear(t.query)
+	t.req, t.hosts[0] = Request{}, Host{}
+	if cap(t.query) <= 64 {
+		transientPool.Put(t)
+	}
 }
 
 // RawTarget returns path and query of a request as they came over the wire,
@@ -199,33 +218,36 @@ func RawTarget(r *http.Request) (path, query string) {
 	return path, query
 }
 
-// AppendHosts appends a host, and the spellings of it that clients sign as
-// the same: with and without a default port, and in lower case.
-func AppendHosts(dst []Host, name, prefix string) []Host {
-	dst = append(dst, Host{name, prefix})
-	lower := strings.ToLower(name)
-	if lower != name {
-		dst = append(dst, Host{lower, prefix})
+// spellings returns the other spellings of a host that clients sign as the
+// same: in lower case, with and without a default port.
+func (h Host) spellings() []Host {
+	var out []Host
+	lower := strings.ToLower(h.Name)
+	if lower != h.Name {
+		out = append(out, Host{lower, h.Prefix})
 	}
-	if bare, ok := strings.CutSuffix(lower, ":443"); ok {
-		return append(dst, Host{bare, prefix})
-	}
-	if bare, ok := strings.CutSuffix(lower, ":80"); ok {
-		return append(dst, Host{bare, prefix})
+	for _, port := range []string{":443", ":80"} {
+		if bare, ok := strings.CutSuffix(lower, port); ok {
+			return append(out, Host{bare, h.Prefix})
+		}
 	}
 	if i := strings.LastIndexByte(lower, ':'); i < 0 || strings.HasSuffix(lower, "]") {
-		dst = append(dst, Host{lower + ":443", prefix}, Host{lower + ":80", prefix})
+		out = append(out, Host{lower + ":443", h.Prefix}, Host{lower + ":80", h.Prefix})
 	}
-	return dst
+	return out
 }
 
 // VerifyRequest is Verify for callers that parse requests themselves.
 func (v *Verifier) VerifyRequest(ctx context.Context, req *Request, now time.Time) (*Result, error) {
-	m, err := v.mechanism(req)
+	auth, err := authParams(req.Query)
 	if err != nil {
 		return nil, err
 	}
-	c := check{Verifier: v, Request: req, ctx: ctx, now: now}
+	m, err := v.mechanism(req, auth.seen)
+	if err != nil {
+		return nil, err
+	}
+	c := check{Verifier: v, Request: req, ctx: ctx, now: now, auth: auth, result: new(Result)}
 	switch m {
 	case mechanismV4Query:
 		err = c.queryV4()
@@ -234,12 +256,12 @@ func (v *Verifier) VerifyRequest(ctx context.Context, req *Request, now time.Tim
 	case mechanismHeader:
 		err = c.header()
 	default:
-		return &Result{Scheme: Anonymous, Method: req.Method}, nil
+		err = c.anonymous()
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &c.result, nil
+	return c.result, nil
 }
 
 // A check is one verification under way.
@@ -248,8 +270,16 @@ type check struct {
 	*Request
 	ctx    context.Context
 	now    time.Time
+	auth   authSet
 	key    Key
-	result Result
+	result *Result
+}
+
+// anonymous describes a request without signature; its body may be framed or
+// carry a hash nevertheless.
+func (c *check) anonymous() error {
+	c.result.Scheme, c.result.Method = Anonymous, c.Method
+	return c.readPayload(c.header1("X-Amz-Content-Sha256"), "", false)
 }
 
 type mechanism int
@@ -262,12 +292,9 @@ const (
 )
 
 // mechanism finds out how a request is signed, and refuses a second
-// mechanism beside the first and every repeated parameter.
-func (v *Verifier) mechanism(req *Request) (mechanism, error) {
-	v4, v2, err := authParams(req.Query)
-	if err != nil {
-		return 0, err
-	}
+// mechanism beside the first.
+func (v *Verifier) mechanism(req *Request, seen uint) (mechanism, error) {
+	v4, v2 := seen&v4Triggers != 0, seen&v2Triggers != 0
 	auth, hasAuth := authorization(req.Header)
 	if hasAuth && (v4 || v2) && v.opts.IgnoreForeignAuthorization && !awsScheme(auth) {
 		hasAuth = false
@@ -307,58 +334,144 @@ func twoMechanisms(req *Request, auth string, hasAuth bool) error {
 		Detail{"ArgumentName", name}, Detail{"ArgumentValue", value})
 }
 
-// authParams finds out which authentication parameters a query has.
-func authParams(q Query) (v4, v2 bool, err error) {
-	var seen uint
-	for i := range q {
-		bit, isV4 := authParam(q[i].Name)
-		if bit == 0 {
-			continue
-		}
-		if seen&bit != 0 {
-			return false, false, newError(CodeInvalidArgument, "The query parameter "+q[i].Name+" must not be repeated.",
-				Detail{"ArgumentName", q[i].Name}, Detail{"ArgumentValue", q[i].Value})
-		}
-		seen |= bit
-		v4, v2 = v4 || isV4 && bit&v4Triggers != 0, v2 || !isV4
-	}
-	return v4, v2, nil
-}
+// Indexes of the authentication parameters in an authSet.
+const (
+	atAlgorithm = iota
+	atCredential
+	atDate
+	atExpires
+	atSignedHeaders
+	atSignature
+	atToken
+	atRegionSet
+	atSHA256
+	atV2Key
+	atV2Expires
+	atV2Signature
+	authParamCount
+)
 
 // v4Triggers are the parameters of which any makes a request a pre-signed
-// one; a token, hash or region set alone does not.
-const v4Triggers = 1<<6 - 1
+// one, and which it then needs all; a token, hash or region set alone does
+// not. v2Triggers are the same for Version 2.
+const (
+	v4Triggers = 1<<atToken - 1
+	v2Triggers = 1<<atV2Key | 1<<atV2Expires | 1<<atV2Signature
+)
 
-// authParam returns a bit for each authentication parameter, 0 for others.
-// S3 takes those of Version 4 in any case, those of Version 2 exactly.
-func authParam(name string) (bit uint, v4 bool) {
-	if len(name) > 6 && (name[0] == 'X' || name[0] == 'x') && isAmz(name) {
-		for i, p := range v4Params {
-			if len(name) == len(p) && strings.EqualFold(name, p) {
-				return 1 << i, true
+// An authSet tells where in a query its authentication parameters stand.
+type authSet struct {
+	seen uint                // a bit for each that is there
+	at   [authParamCount]int // index into the query
+}
+
+// noAuth is the authSet of a query without such parameters.
+var noAuth = func() (a authSet) {
+	for i := range a.at {
+		a.at[i] = -1
+	}
+	return a
+}()
+
+// authParams finds the authentication parameters and refuses repeated ones.
+func authParams(q Query) (authSet, error) {
+	set := noAuth
+	for i := range q {
+		k := authParam(q[i].Name)
+		if k < 0 {
+			continue
+		}
+		if set.seen&(1<<k) != 0 {
+			return set, newError(CodeInvalidArgument, "The query parameter "+q[i].Name+" must not be repeated.",
+				Detail{"ArgumentName", q[i].Name}, Detail{"ArgumentValue", q[i].Value})
+		}
+		set.seen |= 1 << k
+		set.at[k] = i
+	}
+	return set, nil
+}
+
+// param returns an authentication parameter, or "".
+func (c *check) param(k int) string {
+	if i := c.auth.at[k]; i >= 0 {
+		return c.Query[i].Value
+	}
+	return ""
+}
+
+// authParam returns the index of an authentication parameter, or -1. S3 takes
+// those of Version 4 in any case, those of Version 2 exactly.
+func authParam(name string) int {
+	if isAmz(name) {
+		// The usual spelling first: a switch on strings is quick.
+		switch name {
+		case paramAlgorithm:
+			return atAlgorithm
+		case paramCredential:
+			return atCredential
+		case paramDate:
+			return atDate
+		case paramExpires:
+			return atExpires
+		case paramSignedHeaders:
+			return atSignedHeaders
+		case paramSignature:
+			return atSignature
+		}
+		for k, p := range v4Params {
+			if len(name) == len(p) && (name == p || strings.EqualFold(name, p)) {
+				return k
 			}
 		}
-		return 0, false
+		return -1
 	}
 	switch name {
 	case paramV2Key:
-		return 1 << 16, false
+		return atV2Key
 	case paramV2Expires:
-		return 1 << 17, false
+		return atV2Expires
 	case paramV2Signature:
-		return 1 << 18, false
+		return atV2Signature
 	}
-	return 0, false
+	return -1
 }
 
 var v4Params = [...]string{
-	paramAlgorithm, paramCredential, paramDate, paramExpires, paramSignedHeaders, paramSignature,
-	paramToken, paramRegionSet, paramSHA256,
+	atAlgorithm: paramAlgorithm, atCredential: paramCredential, atDate: paramDate, atExpires: paramExpires,
+	atSignedHeaders: paramSignedHeaders, atSignature: paramSignature,
+	atToken: paramToken, atRegionSet: paramRegionSet, atSHA256: paramSHA256,
 }
 
-func isAuthParam(name string) bool {
-	bit, _ := authParam(name)
-	return bit != 0
+func isAuthParam(name string) bool { return authParam(name) >= 0 }
+
+// try calls match for every method and host under which the signature may
+// have been made: the hosts as given first, then their other spellings. It
+// records the one that matched.
+func (c *check) try(match func(method string, h Host) (bool, error)) (bool, error) {
+	if ok, err := c.tryHosts(c.Hosts, match); ok || err != nil {
+		return ok, err
+	}
+	for _, h := range c.Hosts {
+		if ok, err := c.tryHosts(h.spellings(), match); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+func (c *check) tryHosts(hosts []Host, match func(string, Host) (bool, error)) (bool, error) {
+	for _, h := range hosts {
+		for _, method := range []string{c.Method, "GET"} {
+			if method != c.Method && !(c.Method == "HEAD" && c.opts.HeadWithGet) {
+				continue
+			}
+			if ok, err := match(method, h); ok || err != nil {
+				c.result.Host, c.result.Method = h, method
+				return ok, err
+			}
+		}
+	}
+	return false, nil
 }
 
 // lookupKey finds the key of a request: it must exist and not have ended, and
@@ -369,18 +482,21 @@ func (c *check) lookupKey(id, token string) error {
 		return &Error{Reason: "looking up the access key", Err: err}
 	}
 	ended := !key.Expires.IsZero() && !c.now.Before(key.Expires)
-	switch {
-	case !ok || ended && key.Token == "":
+	if !ok || ended && key.Token == "" {
 		e := newError(CodeInvalidAccessKeyID, "The AWS Access Key Id you provided does not exist in our records.",
 			Detail{"AWSAccessKeyId", id})
 		if ended {
 			e.Reason = "the access key ended at " + isoTime(key.Expires)
 		}
 		return e
-	case !hmac.Equal([]byte(key.Token), []byte(token)):
-		return newError(CodeInvalidToken, "The provided token is malformed or otherwise invalid.", Detail{"Token-0", token})
-	case ended:
-		return newError(CodeExpiredToken, "The provided token has expired.", Detail{"Token-0", token})
+	}
+	if key.Token != "" || token != "" {
+		if !hmac.Equal([]byte(key.Token), []byte(token)) {
+			return newError(CodeInvalidToken, "The provided token is malformed or otherwise invalid.", Detail{"Token-0", token})
+		}
+		if ended {
+			return newError(CodeExpiredToken, "The provided token has expired.", Detail{"Token-0", token})
+		}
 	}
 	c.key = key
 	c.result.KeyID = id
@@ -413,9 +529,9 @@ func tolerated(name string) bool {
 	return strings.EqualFold(name, "x-amz-content-sha256") || injected(name)
 }
 
-// header1 returns the first value of a header.
+// header1 returns the first value of a header, by its canonical name.
 func (c *check) header1(name string) string {
-	if v := c.Header[textproto.CanonicalMIMEHeaderKey(name)]; len(v) > 0 {
+	if v := c.Header[name]; len(v) > 0 {
 		return v[0]
 	}
 	return ""
@@ -433,14 +549,19 @@ func spacedHex(s string) string {
 	return string(dst[:len(dst)-1])
 }
 
+func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
+
+// decodeHex decodes lower-case hexadecimal into dst.
 func decodeHex(dst []byte, s string) (int, bool) {
-	if len(s)%2 != 0 || len(s)/2 > len(dst) || strings.ToLower(s) != s {
+	if len(s)%2 != 0 || len(s)/2 > len(dst) {
 		return 0, false
 	}
-	n, err := hex.Decode(dst, []byte(s))
-	return n, err == nil
-}
-
-func parseSeconds(s string) (int64, error) {
-	return strconv.ParseInt(s, 10, 64)
+	for i := 0; i < len(s); i += 2 {
+		hi, lo := hexValue[s[i]], hexValue[s[i+1]]
+		if hi|lo > 15 || isUpper(s[i]) || isUpper(s[i+1]) {
+			return 0, false
+		}
+		dst[i/2] = hi<<4 | lo
+	}
+	return len(s) / 2, true
 }

@@ -65,7 +65,7 @@ func (c *check) headerV2(fields string) error {
 	if err := c.lookupKey(fields[:i], c.header1("X-Amz-Security-Token")); err != nil {
 		return err
 	}
-	c.result.Scheme = Header
+	c.result.Scheme = HeaderAuth
 	return c.matchV2(fields[i+1:], date, false)
 }
 
@@ -92,16 +92,18 @@ func (c *check) matchV2(signature, date string, fromQuery bool) error {
 	given, err := base64.StdEncoding.Strict().DecodeString(signature)
 	valid := err == nil && len(given) == 20
 	in := v2Input{date: date, header: c.Header, query: c.Query, fromQuery: fromQuery}
-	for _, in.method = range c.methods() {
-		for _, h := range c.Hosts {
-			for _, in.resource = range c.resourcesV2(h.Prefix) {
-				if valid && hmac.Equal(in.sign(c.key.Secret), given) {
-					c.result.Host, c.result.Method = h, in.method
-					c.result.sigLen = copy(c.result.signature[:], given)
-					return nil
-				}
+	ok, err := c.try(func(method string, h Host) (bool, error) {
+		in.method = method
+		for _, in.resource = range c.resourcesV2(h.Prefix) {
+			if valid && hmac.Equal(in.sign(c.key.Secret), given) {
+				return true, nil
 			}
 		}
+		return false, nil
+	})
+	if ok || err != nil {
+		c.result.sigLen = copy(c.result.signature[:], given)
+		return err
 	}
 	in.method, in.resource = c.Method, c.resourcesV2("")[0]
 	sts := in.stringToSign()

@@ -13,6 +13,7 @@ type v4Request struct {
 	algorithm string
 	cred      credential
 	date      time.Time
+	dateText  string // as the string to sign has it
 	signed    string // SignedHeaders
 	signature string
 	token     string
@@ -68,33 +69,21 @@ const missingV4 = "Query-string authentication version 4 requires the X-Amz-Algo
 // queryV4 checks a pre-signed URL (S3 API reference, "Authenticating
 // Requests: Using Query Parameters").
 func (c *check) queryV4() error {
-	var values [len(v4Params)]string
-	var seen uint
-	for i := range c.Query {
-		if bit, v4 := authParam(c.Query[i].Name); v4 {
-			seen |= bit
-			for k := range v4Params {
-				if bit == 1<<k {
-					values[k] = c.Query[i].Value
-				}
-			}
-		}
-	}
-	if seen&v4Triggers != v4Triggers {
+	if c.auth.seen&v4Triggers != v4Triggers {
 		return queryError(missingV4)
 	}
 	r := v4Request{
-		algorithm: values[0], signed: values[4], signature: values[5], token: values[6],
-		regionSet: values[7], payload: values[8],
+		algorithm: c.param(atAlgorithm), signed: c.param(atSignedHeaders), signature: c.param(atSignature),
+		token: c.param(atToken), regionSet: c.param(atRegionSet), payload: c.param(atSHA256),
 		fail: queryError, credWords: "Error parsing the X-Amz-Credential parameter; ",
 	}
 	if r.algorithm != algorithmV4 && r.algorithm != algorithmV4A {
 		return queryError(`X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"`)
 	}
-	if err := c.scope(&r, values[1]); err != nil {
+	if err := c.scope(&r, c.param(atCredential)); err != nil {
 		return err
 	}
-	if err := c.queryDates(&r, values[2], values[3]); err != nil {
+	if err := c.queryDates(&r, c.param(atDate), c.param(atExpires)); err != nil {
 		return err
 	}
 	return c.finishV4(&r, QueryAuth)
@@ -107,6 +96,7 @@ func (c *check) queryDates(r *v4Request, date, expires string) error {
 	if r.date, ok = parseLong(date); !ok {
 		return queryError("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
 	}
+	r.dateText = date
 	if date[:8] != r.cred.day {
 		return queryError(`Invalid credential date "` + r.cred.day +
 			`". This date is not the same as X-Amz-Date: "` + date[:8] + `".`)
@@ -130,10 +120,10 @@ func (c *check) queryDates(r *v4Request, date, expires string) error {
 
 // parseExpires parses X-Amz-Expires: 0 to 604800 seconds.
 func parseExpires(s string) (int64, error) {
-	unsigned := strings.TrimPrefix(s, "-")
-	if unsigned == "" || strings.Trim(unsigned, "0123456789") != "" {
+	if _, ok := digits(strings.TrimPrefix(s, "-")); !ok {
 		return 0, queryError("X-Amz-Expires should be a number")
 	}
+	// Digits alone were counted without regard to overflow; this is exact.
 	n, err := strconv.ParseInt(s, 10, 64)
 	switch {
 	case s[0] == '-' && n != 0:
@@ -216,28 +206,21 @@ func regionMatches(set, region string) bool {
 func (c *check) matchV4(r *v4Request) error {
 	s := getScratch()
 	defer s.release()
-	decoded := c.decodeV4(r)
-	for _, method := range c.methods() {
-		for i := range c.Hosts {
-			if err := c.canonicalV4(s, r, method, c.Hosts[i]); err != nil {
-				return err
-			}
-			if decoded && c.matches(s, r) {
-				c.result.Host, c.result.Method = c.Hosts[i], method
-				c.seedChunks(r)
-				return nil
-			}
-		}
+	if !c.decodeV4(r) {
+		return c.mismatchV4(s, r)
 	}
-	return c.mismatchV4(s, r)
-}
-
-// methods are those that the signature may have been made for.
-func (c *check) methods() []string {
-	if c.Method == "HEAD" && c.opts.HeadWithGet {
-		return []string{"HEAD", "GET"}
+	ok, err := c.try(func(method string, h Host) (bool, error) {
+		err := c.canonicalV4(s, r, method, h)
+		return err == nil && c.matches(s, r), err
+	})
+	if err != nil {
+		return err
 	}
-	return []string{c.Method}
+	if !ok {
+		return c.mismatchV4(s, r)
+	}
+	c.seedChunks(r)
+	return nil
 }
 
 // decodeV4 decodes the signature into its one form: lower-case hexadecimal,
@@ -266,13 +249,13 @@ func (c *check) canonicalV4(s *scratch, r *v4Request, method string, h Host) err
 		return errBadURI
 	}
 	b = append(b, '\n')
-	b = s.appendQuery(b, c.Query, true)
+	b = s.appendQuery(b, c.Query, c.auth.at[atSignature])
 	b = append(b, '\n')
 	src := headerSource{host: h.Name, header: c.Header, query: c.Query, length: c.ContentLength}
 	b = src.appendHeaders(b, r.signed)
 	b = append(append(append(b, '\n'), r.signed...), '\n')
 	s.canon = append(b, r.payload...)
-	s.sts = appendStringToSign(s.sts[:0], r.algorithm, r.date, r.cred.scope, s.canon)
+	s.sts = appendStringToSign(s.sts[:0], r.algorithm, r.dateText, r.cred.scope, s.canon)
 	return nil
 }
 
@@ -284,11 +267,11 @@ func appendRecoded(dst []byte, raw string) ([]byte, bool) {
 			if i+2 >= len(raw) {
 				return dst, false
 			}
-			hi, lo := unhex(raw[i+1]), unhex(raw[i+2])
-			if hi < 0 || lo < 0 {
+			hi, lo := hexValue[raw[i+1]], hexValue[raw[i+2]]
+			if hi|lo > 15 {
 				return dst, false
 			}
-			c = byte(hi<<4 | lo)
+			c = hi<<4 | lo
 			i += 2
 		}
 		if pathByte[c] {
@@ -379,7 +362,7 @@ func (c *check) headerV4(algorithm, fields string) error {
 	}
 	r.token = c.header1("X-Amz-Security-Token")
 	r.regionSet = c.header1("X-Amz-Region-Set")
-	return c.finishV4(&r, Header)
+	return c.finishV4(&r, HeaderAuth)
 }
 
 // parseAuthorization reads Credential, SignedHeaders and Signature, once each
@@ -426,6 +409,7 @@ func (c *check) headerDate(r *v4Request) error {
 		return headerError(`Invalid credential date "` + r.cred.day +
 			`". This date is not the same as X-Amz-Date: "` + r.date.UTC().Format(shortLayout) + `".`)
 	}
+	r.dateText = r.date.UTC().Format(longLayout)
 	return c.skew(r.date, text)
 }
 
