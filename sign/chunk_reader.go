@@ -212,8 +212,8 @@ func (r *ChunkReader) readTrailer() error {
 			break
 		}
 		name, value, ok := strings.Cut(line, ":")
-		name = strings.ToLower(strings.TrimSpace(name))
-		value = strings.TrimSpace(value)
+		name = strings.ToLower(name)
+		value = strings.Trim(value, " \t")
 		if !ok || signedPart.Len() > maxTrailers {
 			return malformedTrailer("a trailer is not a name and a value")
 		}

@@ -337,7 +337,7 @@ func signedNames(h http.Header) string {
 // presignV2 makes a Signature Version 2 URL.
 func (p *Presigner) presignV2(r *URLRequest) string {
 	expires := strconv.FormatInt(r.Time.Add(r.Lifetime).Unix(), 10)
-	in := v2Input{method: r.Method, date: expires, header: r.Header, query: r.Query}
+	in := v2Input{method: r.Method, date: expires, header: r.Header, query: r.Query, fromQuery: true}
 	path := string(p.appendTarget(nil, r))
 	in.resource = path
 	if r.Bucket != "" && p.opts.VirtualHost {

@@ -278,6 +278,9 @@ type check struct {
 // anonymous describes a request without signature; its body may be framed or
 // carry a hash nevertheless.
 func (c *check) anonymous() error {
+	if _, err := UnescapePath(c.Path); err != nil {
+		return err
+	}
 	c.result.Scheme, c.result.Method = Anonymous, c.Method
 	return c.readPayload(c.header1("X-Amz-Content-Sha256"), "", false)
 }
@@ -419,7 +422,9 @@ func authParam(name string) int {
 			return atSignature
 		}
 		for k, p := range v4Params {
-			if len(name) == len(p) && (name == p || strings.EqualFold(name, p)) {
+			// The signature's own name is the one thing that it does not
+			// cover, so it has one spelling.
+			if k != atSignature && len(name) == len(p) && (name == p || strings.EqualFold(name, p)) {
 				return k
 			}
 		}

@@ -87,8 +87,13 @@ func (c *check) headerDateV2() (string, error) {
 // matchV2 tries the signature against the ways in which clients write the
 // path: as sent, and in canonical encoding.
 func (c *check) matchV2(signature, date string, fromQuery bool) error {
+	if _, err := UnescapePath(c.Path); err != nil {
+		return err
+	}
 	c.result.Version = V2
-	c.result.Payload = Payload{Kind: PayloadUnsigned}
+	if err := c.readPayload(c.header1("X-Amz-Content-Sha256"), "", false); err != nil {
+		return err
+	}
 	given, err := base64.StdEncoding.Strict().DecodeString(signature)
 	valid := err == nil && len(given) == 20
 	in := v2Input{date: date, header: c.Header, query: c.Query, fromQuery: fromQuery}
