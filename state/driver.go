@@ -9,17 +9,23 @@ import (
 // acknowledge is durable. Errors are *daypass.Error with the codes that each
 // method names; any other error is a failure of the driver.
 type Driver interface {
-	// InsertKey adds an access key. AccessKeyAlreadyExists.
+	// InsertKey adds an access key. AccessKeyAlreadyExists, also when the
+	// key is a root key and there is one already.
 	InsertKey(ctx context.Context, k KeyRecord) error
 	// Key returns an access key. NoSuchAccessKey.
 	Key(ctx context.Context, id string) (KeyRecord, error)
-	// ListKeys returns at most max keys in order of id, whose ids come after
-	// the given one.
+	// ListKeys returns at most max keys in byte order of id, whose ids come
+	// after the given one.
 	ListKeys(ctx context.Context, after string, max int) ([]KeyRecord, error)
 	// SetKeyDisabled disables or enables an access key. NoSuchAccessKey.
 	SetKeyDisabled(ctx context.Context, id string, disabled bool) error
 	// DeleteKey removes an access key. NoSuchAccessKey.
 	DeleteKey(ctx context.Context, id string) error
+	// RootKey returns the root key; there is at most one. NoSuchAccessKey.
+	RootKey(ctx context.Context) (KeyRecord, error)
+	// ReplaceRoot removes the root key and any key with k's id, and adds k,
+	// which is a root key, all at once.
+	ReplaceRoot(ctx context.Context, k KeyRecord) error
 	// Setting returns the value of a deployment-wide setting, nil when it
 	// was never set.
 	Setting(ctx context.Context, name string) ([]byte, error)
@@ -30,7 +36,8 @@ type Driver interface {
 	Close() error
 }
 
-// A KeyRecord is an access key as drivers see it.
+// A KeyRecord is an access key as drivers see it. Times are in UTC and whole
+// microseconds.
 type KeyRecord struct {
 	ID string
 	// SealedSecret is the secret encrypted under the master key.
