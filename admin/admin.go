@@ -1,0 +1,174 @@
+package admin
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/client"
+	"github.com/daypass/daypass/state"
+)
+
+// maxBody is how many bytes a request's body may have.
+const maxBody = 1 << 20
+
+// A KeyStore keeps access keys. Its errors are *daypass.Error, as those of
+// *state.State are.
+type KeyStore interface {
+	AccessKey(ctx context.Context, id string) (daypass.AccessKey, error)
+	ListKeys(ctx context.Context, after string, max int) (keys []daypass.AccessKey, more bool, err error)
+	CreateKey(ctx context.Context, n state.NewKey) (daypass.AccessKey, error)
+	SetKeyDisabled(ctx context.Context, id string, disabled bool) error
+	DeleteKey(ctx context.Context, id string) error
+}
+
+// Presign makes a pre-signed URL with the root key. It checks the request;
+// its errors are *daypass.Error.
+type Presign func(context.Context, client.PresignRequest) (client.PresignResponse, error)
+
+// Authenticate finds out who signed a request. Where the body's hash is
+// signed, it replaces the request's body by one that fails at its end when
+// the hash does not match. Its errors are *daypass.Error.
+type Authenticate func(*http.Request) (*daypass.Grant, error)
+
+// A Config holds what the API works with.
+type Config struct {
+	// Keys and Presign are required.
+	Keys    KeyStore
+	Presign Presign
+	// Server is what GET /api/v1/server answers.
+	Server client.Server
+	// Authenticate is required unless TrustLocal.
+	Authenticate Authenticate
+	// TrustLocal lets whoever can connect do everything, without a
+	// signature. It is for a unix socket that only the operator can reach,
+	// excludes Authenticate, and refuses connections of any other kind.
+	TrustLocal bool
+	// Log takes what was changed, by whom, and internal errors; nil discards.
+	Log *slog.Logger
+	// Rand is the source of request ids; nil is crypto/rand.Reader.
+	Rand io.Reader
+}
+
+// New returns the admin API. It fails for a Config that lacks something, so
+// that no API is open to everybody by omission.
+func New(c Config) (http.Handler, error) {
+	switch {
+	case c.Keys == nil || c.Presign == nil:
+		return nil, errors.New("admin.New: Keys and Presign are required")
+	case c.Authenticate == nil && !c.TrustLocal:
+		return nil, errors.New("admin.New: neither Authenticate nor TrustLocal is given")
+	case c.Authenticate != nil && c.TrustLocal:
+		return nil, errors.New("admin.New: Authenticate and TrustLocal exclude each other")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	h := &handler{Config: c}
+	return h.mux(), nil
+}
+
+type handler struct{ Config }
+
+// A route is an endpoint of the API.
+type route struct {
+	method, path string
+	// params are the query parameters that it takes.
+	params []string
+	// body tells whether it takes one.
+	body bool
+	act  func(context.Context, *call) (answer, error)
+}
+
+// A call is a request that was admitted.
+type call struct {
+	*http.Request
+	// caller is the access key id that signed, or "local".
+	caller string
+	body   []byte
+	// subject is what the endpoint made or signed, for the log.
+	subject string
+}
+
+// An answer is what the client gets; without a body it is empty.
+type answer struct {
+	status int
+	body   any
+}
+
+func (h *handler) routes() []route {
+	return []route{
+		{"GET", "/api/v1/server", nil, false, h.server},
+		{"GET", "/api/v1/keys", []string{"after", "max"}, false, h.listKeys},
+		{"POST", "/api/v1/keys", nil, true, h.createKey},
+		{"GET", "/api/v1/keys/{id}", nil, false, h.key},
+		{"POST", "/api/v1/keys/{id}/disable", nil, false, h.disableKey},
+		{"POST", "/api/v1/keys/{id}/enable", nil, false, h.enableKey},
+		{"DELETE", "/api/v1/keys/{id}", nil, false, h.deleteKey},
+		{"POST", "/api/v1/presign", nil, true, h.presign},
+	}
+}
+
+// mux returns the API. Every path leads to serve, unknown ones too, so that
+// nothing is told to whoever was not admitted.
+func (h *handler) mux() http.Handler {
+	mux := http.NewServeMux()
+	paths := map[string][]route{"/": nil}
+	for _, r := range h.routes() {
+		paths[r.path] = append(paths[r.path], r)
+	}
+	for path, routes := range paths {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { h.serve(w, r, routes) })
+	}
+	return mux
+}
+
+// serve answers a request to a path that has the given routes.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, routes []route) {
+	id := h.requestID()
+	w.Header().Set("X-Amz-Request-Id", id)
+	a, err := h.handle(w, r, routes, id)
+	if err != nil {
+		h.refuse(w, r, id, err)
+		return
+	}
+	respond(w, a)
+}
+
+// handle takes a request through its steps.
+func (h *handler) handle(w http.ResponseWriter, r *http.Request, routes []route, id string) (answer, error) {
+	caller, err := h.admit(r)
+	if err != nil {
+		return answer{}, err
+	}
+	rt, err := choose(w, r, routes)
+	if err != nil {
+		return answer{}, err
+	}
+	body, err := read(w, r, rt)
+	if err != nil {
+		return answer{}, err
+	}
+	c := &call{Request: r, caller: caller, body: body}
+	a, err := rt.act(r.Context(), c)
+	if err == nil && r.Method != http.MethodGet {
+		h.Log.Info("admin request", "caller", caller, "method", r.Method, "path", r.URL.Path, "subject", c.subject, "requestId", id)
+	}
+	return a, err
+}
+
+// requestID returns an id for logs. It need not be secret, so that a failing
+// source of randomness does not matter.
+func (h *handler) requestID() string {
+	var b [8]byte
+	io.ReadFull(h.Rand, b[:])
+	return hex.EncodeToString(b[:])
+}

@@ -1,0 +1,93 @@
+package admin
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/client"
+)
+
+// noSuchEndpoint is the code for a path that is not the API's.
+const noSuchEndpoint daypass.Code = "NoSuchEndpoint"
+
+// A fault is how the API answers a code.
+type fault struct {
+	code    daypass.Code
+	status  int
+	message string // where the error has none
+}
+
+// faults is the table of errors. A code that is not in it is InternalError.
+func faults() []fault {
+	return []fault{
+		{daypass.AccessDenied, 403, "The admin API takes requests that the root key has signed in the Authorization header."},
+		{daypass.AccessKeyAlreadyExists, 409, "There is an access key with this id already."},
+		{daypass.BadDigest, 400, "The body does not match its signed digest."},
+		{daypass.EntityTooLarge, 413, "The body is too large."},
+		{daypass.IncompleteBody, 400, "The body ended early."},
+		{daypass.InsufficientStorage, 507, "The server's disk is full."},
+		{daypass.InternalError, 500, "An internal error occurred; the server's log tells more."},
+		{daypass.InvalidAccessKeyID, 403, "There is no access key with this id."},
+		{daypass.InvalidArgument, 400, "An argument is invalid."},
+		{daypass.InvalidBucketName, 400, "The bucket name is invalid."},
+		{daypass.InvalidRequest, 400, "The request is invalid."},
+		{daypass.KeyTooLongError, 400, "The object key is too long."},
+		{daypass.MethodNotAllowed, 405, "The path does not take this method."},
+		{daypass.NoSuchAccessKey, 404, "There is no access key with this id."},
+		{daypass.NoSuchBucket, 404, "There is no such bucket."},
+		{noSuchEndpoint, 404, "There is no such path in the admin API."},
+		{daypass.NotImplemented, 501, "This is not implemented."},
+		{daypass.RequestTimeout, 408, "The body came too slowly."},
+		{daypass.ServiceUnavailable, 503, "The server cannot answer now."},
+		{daypass.SlowDown, 503, "Too many requests."},
+		{daypass.XAmzContentSHA256Mismatch, 400, "The body does not match its signed hash."},
+	}
+}
+
+// faultOf returns how to answer err.
+func faultOf(err error) fault {
+	code := daypass.CodeOf(err)
+	internal := fault{}
+	for _, f := range faults() {
+		if f.code == code {
+			return f
+		}
+		if f.code == daypass.InternalError {
+			internal = f
+		}
+	}
+	var r *refusal
+	if errors.As(err, &r) {
+		return fault{code, 403, "The signature is refused."}
+	}
+	return internal
+}
+
+// levelOf returns how loud a refusal is: our failures, those who may not
+// call, and callers' mistakes, which are their own business.
+func levelOf(status int) slog.Level {
+	switch {
+	case status >= 500:
+		return slog.LevelError
+	case status == http.StatusForbidden:
+		return slog.LevelWarn
+	}
+	return slog.LevelDebug
+}
+
+// refuse answers with an error, and logs what the client is not told.
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, id string, err error) {
+	f := faultOf(err)
+	if level := levelOf(f.status); level > slog.LevelDebug {
+		h.Log.Log(r.Context(), level, "admin request refused", "code", f.code,
+			"method", r.Method, "path", r.URL.Path, "requestId", id, "error", err)
+	}
+	body := client.ErrorBody{Code: f.code, Message: f.message, RequestID: id}
+	var e *daypass.Error
+	if errors.As(err, &e) && e.Message != "" && f.code == e.Code {
+		body.Message = e.Message
+	}
+	respond(w, answer{f.status, body})
+}
