@@ -1,6 +1,8 @@
 package daypass
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 )
@@ -36,6 +38,9 @@ func (Secret) String() string { return redacted }
 
 // GoString returns a placeholder.
 func (Secret) GoString() string { return redacted }
+
+// Format writes a placeholder, whatever the verb.
+func (Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
 // LogValue returns a placeholder.
 func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
