@@ -227,8 +227,8 @@ func (c *check) formV2(form Form) error {
 	}
 	c.result.Version = V2
 	policy, signature := form.Get(fieldPolicy), form.Get(paramV2Signature)
-	given, err := base64.StdEncoding.Strict().DecodeString(signature)
-	if err != nil || !hmac.Equal(hmacSHA1(c.key.Secret, policy), given) {
+	given, ok := decodeV2(signature)
+	if !ok || !hmac.Equal(hmacSHA1(c.key.Secret, policy), given) {
 		return formMismatch(c.key.ID, policy, signature)
 	}
 	c.result.sigLen = copy(c.result.signature[:], given)

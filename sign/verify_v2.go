@@ -94,8 +94,7 @@ func (c *check) matchV2(signature, date string, fromQuery bool) error {
 	if err := c.readPayload(c.header1("X-Amz-Content-Sha256"), "", false); err != nil {
 		return err
 	}
-	given, err := base64.StdEncoding.Strict().DecodeString(signature)
-	valid := err == nil && len(given) == 20
+	given, valid := decodeV2(signature)
 	in := v2Input{date: date, header: c.Header, query: c.Query, fromQuery: fromQuery}
 	ok, err := c.try(func(method string, h Host) (bool, error) {
 		in.method = method
@@ -115,6 +114,12 @@ func (c *check) matchV2(signature, date string, fromQuery bool) error {
 	return newError(CodeSignatureDoesNotMatch, mismatchMessage,
 		Detail{"AWSAccessKeyId", c.key.ID}, Detail{"StringToSign", sts},
 		Detail{"SignatureProvided", signature}, Detail{"StringToSignBytes", spacedHex(sts)})
+}
+
+// decodeV2 decodes a signature from its one form, strict base64.
+func decodeV2(signature string) ([]byte, bool) {
+	b, err := base64.StdEncoding.Strict().DecodeString(signature)
+	return b, err == nil && len(b) == 20 && !strings.ContainsAny(signature, "\r\n")
 }
 
 // resourcesV2 returns the spellings of the canonical resource.
