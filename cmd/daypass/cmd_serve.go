@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/server"
+	"github.com/daypass/daypass/state"
+)
+
+// serveFlags are the flags of serve, as text.
+type serveFlags struct {
+	data, listen, opsListen string
+	region                  string
+	domains                 []string
+	publicURLs              []string
+	hostAliases             []string
+	proxies                 []string
+	corsOrigins             []string
+	sigv2                   string
+	headWithGet             bool
+	ignoreForeign           bool
+	tlsCert, tlsKey         string
+	minRate                 string
+	maxDuration, drain      time.Duration
+	logLevel, logFormat     string
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	f := serveFlags{listen: "127.0.0.1:9000", logLevel: "info"}
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve an S3 endpoint from a data directory",
+		Long: "Serve an S3-compatible endpoint from a data directory.\n\n" +
+			"The first start makes a root access key and prints it once; DAYPASS_ROOT_ACCESS_KEY\n" +
+			"and DAYPASS_ROOT_SECRET_KEY choose it instead. Secrets are encrypted under a master\n" +
+			"key: the file master.key in the data directory, or DAYPASS_MASTER_KEY.\n\n" +
+			"Every flag can be set by DAYPASS_… in the environment or in the configuration file.",
+		Example:     "  daypass serve --data /var/lib/daypass --listen 0.0.0.0:9000 --public-url https://files.example.com",
+		Args:        cobra.NoArgs,
+		Annotations: map[string]string{usesConfigFile: "yes"},
+		RunE:        func(cmd *cobra.Command, _ []string) error { return a.serve(cmd.Context(), &f) },
+	}
+	a.addServeFlags(cmd.Flags(), &f)
+	return cmd
+}
+
+func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
+	a.addDataFlag(fs, &f.data)
+	fs.StringVar(&f.listen, "listen", f.listen, "address of the S3 endpoint (share: port 9000, or any that is free)")
+	fs.StringVar(&f.opsListen, "ops-listen", "127.0.0.1:9002", "address of the operations listener (health, admin API); empty: none")
+	fs.StringVar(&f.region, "region", "us-east-1", "region that signatures are scoped to")
+	fs.StringArrayVar(&f.domains, "domain", []string{"localhost"}, "domain for virtual-host style, bucket.DOMAIN (may repeat)")
+	fs.StringArrayVar(&f.publicURLs, "public-url", nil, "base URL under which clients reach the endpoint; URLs are made for the first (may repeat)")
+	fs.StringArrayVar(&f.hostAliases, "host-alias", nil, "further host, with port, for which URLs may be signed (may repeat)")
+	fs.StringArrayVar(&f.proxies, "trusted-proxy", nil, "address or range of proxies whose X-Forwarded-* and Forwarded headers count (may repeat)")
+	fs.StringArrayVar(&f.corsOrigins, "cors-origin", nil, "browser origin that may use the endpoint, or * for any (may repeat)")
+	fs.StringVar(&f.sigv2, "sigv2", "allow", "Signature Version 2: allow or deny")
+	fs.BoolVar(&f.headWithGet, "head-with-get", false, "accept a URL signed for GET for HEAD too, which S3 does not")
+	fs.BoolVar(&f.ignoreForeign, "ignore-foreign-authorization", false, "ignore an Authorization header of another scheme beside a pre-signed URL, which S3 refuses")
+	fs.StringVar(&f.tlsCert, "tls-cert", "", "certificate chain (PEM); with it the endpoint speaks TLS and HTTP/2")
+	fs.StringVar(&f.tlsKey, "tls-key", "", "private key of the certificate (PEM)")
+	fs.StringVar(&f.minRate, "min-body-rate", "1KiB", "bytes per second below which a body is cut off; 0: no bound")
+	fs.DurationVar(&f.maxDuration, "max-request-duration", 24*time.Hour, "time after which a request is cut off; 0: no bound")
+	fs.DurationVar(&f.drain, "drain", 15*time.Second, "how long requests may go on after SIGTERM")
+	fs.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
+	fs.StringVar(&f.logFormat, "log-format", "text", "text or json")
+}
+
+// addDataFlag adds --data, whose default is the user's data directory.
+func (a *app) addDataFlag(fs *pflag.FlagSet, data *string) {
+	fs.StringVar(data, "data", a.defaultData(), "data directory")
+}
+
+func (a *app) defaultData() string {
+	if dir := a.env("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "daypass")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "daypass-data"
+	}
+	return filepath.Join(home, ".local", "share", "daypass")
+}
+
+func (a *app) serve(ctx context.Context, f *serveFlags) error {
+	config, err := f.node()
+	if err != nil {
+		return err
+	}
+	log, err := a.logger(f.logLevel, f.logFormat)
+	if err != nil {
+		return err
+	}
+	n, err := a.openNode(ctx, config, log)
+	if err != nil {
+		return err
+	}
+	if err := a.ensureRoot(ctx, n); err != nil {
+		n.close()
+		return err
+	}
+	if err := n.listen(); err != nil {
+		n.close()
+		return err
+	}
+	ops := ""
+	if n.ops != "" {
+		ops = ", operations on " + n.ops
+	}
+	fmt.Fprintf(a.err, "daypass: ready: S3 on %s%s, data in %s\n", n.base, ops, config.data)
+	return n.run(ctx)
+}
+
+// node turns flags into the configuration of a node.
+func (f *serveFlags) node() (nodeConfig, error) {
+	if f.sigv2 != "allow" && f.sigv2 != "deny" {
+		return nodeConfig{}, usagef("--sigv2 is allow or deny, not %q", f.sigv2)
+	}
+	if (f.tlsCert == "") != (f.tlsKey == "") {
+		return nodeConfig{}, usagef("--tls-cert and --tls-key go together")
+	}
+	if err := checkBaseURLs(f.publicURLs); err != nil {
+		return nodeConfig{}, err
+	}
+	proxies, err := parseProxies(f.proxies)
+	if err != nil {
+		return nodeConfig{}, err
+	}
+	rate, err := parseRate(f.minRate)
+	if err != nil {
+		return nodeConfig{}, err
+	}
+	return nodeConfig{
+		data: f.data, listen: f.listen, opsListen: f.opsListen, tlsCert: f.tlsCert, tlsKey: f.tlsKey,
+		publicURLs: f.publicURLs, drain: f.drain,
+		signingKey: func(ctx context.Context, s *state.State) (daypass.AccessKey, error) { return s.RootKey(ctx) },
+		server: server.Config{
+			Region: f.region, Domains: f.domains, BaseURLs: f.publicURLs, HostAliases: f.hostAliases, TrustedProxies: proxies,
+			DenyV2: f.sigv2 == "deny", HeadWithGet: f.headWithGet, IgnoreForeignAuthorization: f.ignoreForeign,
+			CORSOrigins: f.corsOrigins, MinBodyRate: rate, MaxRequestDuration: f.maxDuration,
+		},
+	}, nil
+}
+
+// logger makes the log of a server process.
+func (a *app) logger(level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usagef("--log-level is debug, info, warn or error, not %q", level)
+	}
+	opts := &slog.HandlerOptions{Level: l}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(a.err, opts)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.err, opts)), nil
+	}
+	return nil, usagef("--log-format is text or json, not %q", format)
+}
+
+// ensureRoot makes the root key at the first start and prints it, once.
+func (a *app) ensureRoot(ctx context.Context, n *node) error {
+	id, secret := a.env("DAYPASS_ROOT_ACCESS_KEY"), a.env("DAYPASS_ROOT_SECRET_KEY")
+	if (id == "") != (secret == "") {
+		return usagef("DAYPASS_ROOT_ACCESS_KEY and DAYPASS_ROOT_SECRET_KEY go together")
+	}
+	key, created, err := n.state.EnsureRoot(ctx, id, daypass.Secret(secret))
+	if err != nil || !created || id != "" {
+		return err
+	}
+	fmt.Fprintf(a.err, "daypass: made the root access key; its secret is shown this once:\n"+
+		"  AWS_ACCESS_KEY_ID=%s\n  AWS_SECRET_ACCESS_KEY=%s\n", key.ID, string(key.Secret))
+	return nil
+}

@@ -1,0 +1,17 @@
+// Command daypass makes, honours and explains pre-signed URLs. See
+// docs/cli.md for its commands, exit codes and configuration.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], system())
+	stop()
+	os.Exit(code)
+}

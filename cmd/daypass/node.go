@@ -1,0 +1,394 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/admin"
+	"github.com/daypass/daypass/client"
+	"github.com/daypass/daypass/server"
+	"github.com/daypass/daypass/sign"
+	"github.com/daypass/daypass/state"
+	"github.com/daypass/daypass/state/sqlstate"
+	"github.com/daypass/daypass/store"
+	"github.com/daypass/daypass/store/diskstore"
+)
+
+// A nodeConfig is what a server process is made of.
+type nodeConfig struct {
+	data       string
+	listen     string
+	opsListen  string // empty: no operations listener
+	tlsCert    string
+	tlsKey     string
+	publicURLs []string
+	server     server.Config
+	drain      time.Duration
+	// signingKey returns the key that URLs are made with.
+	signingKey func(context.Context, *state.State) (daypass.AccessKey, error)
+}
+
+// A node is a running server: its store and state, the S3 endpoint, the
+// operations listener and the admin socket in the data directory.
+type node struct {
+	config  nodeConfig
+	app     *app
+	log     *slog.Logger
+	store   *store.Store
+	state   *state.State
+	release []func() error // in order of opening
+	base    string         // base URL of the S3 endpoint as it listens
+	ops     string
+	started time.Time
+	ready   atomic.Bool
+	servers []*http.Server
+	failed  chan error
+}
+
+// openNode opens data directory and listeners. Nothing is served until run.
+func (a *app) openNode(ctx context.Context, c nodeConfig, log *slog.Logger) (*node, error) {
+	if err := os.MkdirAll(c.data, 0o700); err != nil {
+		return nil, err
+	}
+	n := &node{config: c, app: a, log: log, started: a.now(), failed: make(chan error, 3)}
+	err := n.openStore()
+	if err == nil {
+		err = n.openState(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+func (n *node) openStore() error {
+	driver, err := diskstore.Open(diskstore.Options{Dir: n.config.data, Logger: n.log})
+	if err != nil {
+		return hinted(fmt.Errorf("cannot open the data directory: %w", err),
+			"does another daypass use it? Only one process may; stop that one, or choose another --data")
+	}
+	n.store = store.New(driver)
+	n.release = append(n.release, n.store.Close)
+	return nil
+}
+
+func (n *node) openState(ctx context.Context) error {
+	key, err := n.masterKey()
+	if err != nil {
+		return err
+	}
+	driver, err := sqlstate.OpenSQLite(ctx, filepath.Join(n.config.data, "state.db"))
+	if err != nil {
+		return err
+	}
+	n.state, err = state.Open(ctx, driver, key, state.Options{Clock: n.app.now, Rand: n.app.rand})
+	if err != nil {
+		driver.Close()
+		if errors.Is(err, state.ErrMasterKey) {
+			return hinted(err, "restore the master.key file of this data directory, or the DAYPASS_MASTER_KEY that it was made with")
+		}
+		return err
+	}
+	n.release = append(n.release, n.state.Close)
+	return nil
+}
+
+// masterKey takes the master key from the environment, else from its file in
+// the data directory, which is made at the first start.
+func (n *node) masterKey() (state.MasterKey, error) {
+	if text := n.app.env("DAYPASS_MASTER_KEY"); text != "" {
+		return state.ParseMasterKey(text)
+	}
+	key, _, err := state.MasterKeyFromFile(filepath.Join(n.config.data, "master.key"), n.app.rand)
+	return key, err
+}
+
+// listen opens the listeners and builds their handlers.
+func (n *node) listen() error {
+	if err := n.listenS3(); err != nil {
+		return err
+	}
+	if n.config.opsListen != "" {
+		l, err := listenTCP(n.config.opsListen, "--ops-listen")
+		if err != nil {
+			return err
+		}
+		n.ops = "http://" + l.Addr().String()
+		handler, err := n.operations()
+		if err != nil {
+			return err
+		}
+		n.serve(l, &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute})
+	}
+	return n.listenSocket()
+}
+
+func (n *node) listenS3() error {
+	config := n.config.server
+	config.Store, config.Keys, config.Clock, config.Rand, config.Logger = n.store, n.state, n.app.now, n.app.rand, n.log
+	l, err := listenTCP(n.config.listen, "--listen")
+	if err != nil {
+		return err
+	}
+	handler, err := server.New(config)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	s := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+	n.base = "http://" + l.Addr().String()
+	if n.config.tlsCert != "" {
+		pair, err := tls.LoadX509KeyPair(n.config.tlsCert, n.config.tlsKey)
+		if err != nil {
+			l.Close()
+			return usagef("--tls-cert, --tls-key: %v", err)
+		}
+		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		n.base = "https://" + l.Addr().String()
+	}
+	n.serve(l, s)
+	return nil
+}
+
+func listenTCP(address, flag string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, hinted(err, "choose another address with "+flag+", such as "+flag+" 127.0.0.1:0 for any free port")
+	}
+	return l, nil
+}
+
+// serve serves a listener until close.
+func (n *node) serve(l net.Listener, s *http.Server) {
+	n.servers = append(n.servers, s)
+	go func() {
+		var err error
+		if s.TLSConfig != nil {
+			err = s.ServeTLS(l, "", "")
+		} else {
+			err = s.Serve(l)
+		}
+		if !errors.Is(err, http.ErrServerClosed) {
+			n.failed <- err
+		}
+	}()
+}
+
+// operations is the handler of the operations listener.
+func (n *node) operations() (http.Handler, error) {
+	api, err := n.admin(false)
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, true) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, n.ready.Load()) })
+	mux.Handle("/api/", api)
+	return mux, nil
+}
+
+func answer(w http.ResponseWriter, ok bool) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	if !ok {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		fmt.Fprintln(w, "not ready")
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// admin is the admin API: signed on the operations listener, open on the
+// socket, whose file permissions decide.
+func (n *node) admin(local bool) (http.Handler, error) {
+	c := admin.Config{Keys: n.state, Presign: n.presign, TrustLocal: local, Log: n.log, Rand: n.app.rand,
+		Server: client.Server{Version: readVersion().Version, Region: n.config.server.Region,
+			PublicURLs: n.urls(), Started: n.started, PID: os.Getpid()}}
+	if !local {
+		c.Authenticate = n.authenticateAdmin()
+	}
+	return admin.New(c)
+}
+
+// urls are the base URLs under which the endpoint is reached, the preferred
+// one first.
+func (n *node) urls() []string {
+	return append(append([]string{}, n.config.publicURLs...), reachable(n.base))
+}
+
+// reachable puts an address of this machine in the place of "any address".
+func reachable(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err != nil || !ip.IsUnspecified() {
+		return base
+	}
+	host, err := lanAddress()
+	if err != nil {
+		host = "127.0.0.1"
+	}
+	u.Host = net.JoinHostPort(host, u.Port())
+	return u.String()
+}
+
+// authenticateAdmin checks that a request is signed in its header for the
+// service "daypass".
+func (n *node) authenticateAdmin() admin.Authenticate {
+	v := sign.NewVerifier(sign.KeysFunc(n.signKey), sign.Options{Region: n.config.server.Region, Service: adminService, DenyV2: true})
+	return func(r *http.Request) (*daypass.Grant, error) {
+		res, err := v.Verify(r, n.app.now())
+		if err != nil {
+			return nil, signError(err)
+		}
+		if res.Scheme != sign.HeaderAuth || res.Payload.Chunked() {
+			return nil, &daypass.Error{Op: "admin", Code: daypass.AccessDenied, Message: "Sign the request in its Authorization header."}
+		}
+		if res.Payload.Kind == sign.PayloadSHA256 {
+			r.Body = hashedBody(r.Body, res.Payload.SHA256)
+		} else if r.ContentLength != 0 {
+			return nil, &daypass.Error{Op: "admin", Code: daypass.AccessDenied, Message: "The signature must cover the body."}
+		}
+		return &daypass.Grant{AccessKeyID: res.KeyID, Scheme: daypass.SchemeHeader,
+			SignatureVersion: string(res.Version), SignedAt: res.SignedAt}, nil
+	}
+}
+
+// adminService is the service name in the credential scope of the admin API.
+const adminService = "daypass"
+
+// signKey finds the key that a signature names.
+func (n *node) signKey(ctx context.Context, id string) (sign.Key, bool, error) {
+	k, err := n.state.AccessKey(ctx, id)
+	if daypass.CodeOf(err) == daypass.NoSuchAccessKey {
+		return sign.Key{}, false, nil
+	}
+	if err != nil {
+		return sign.Key{}, false, err
+	}
+	return sign.Key{ID: k.ID, Secret: string(k.Secret), Expires: k.Expires}, !k.Disabled, nil
+}
+
+func signError(err error) error {
+	var e *sign.Error
+	if !errors.As(err, &e) || e.Code == "" {
+		return err
+	}
+	return &daypass.Error{Op: "sign", Code: daypass.Code(e.Code), Message: e.Message, Err: reason(e.Reason)}
+}
+
+func reason(text string) error {
+	if text == "" {
+		return nil
+	}
+	return errors.New(text)
+}
+
+// presign makes a URL for the endpoint's preferred base URL.
+func (n *node) presign(ctx context.Context, r client.PresignRequest) (client.PresignResponse, error) {
+	key, err := n.config.signingKey(ctx, n.state)
+	if err != nil {
+		return client.PresignResponse{}, err
+	}
+	p, err := sign.NewPresigner(sign.Key{ID: key.ID, Secret: string(key.Secret)}, n.urls()[0], n.config.server.Region)
+	if err != nil {
+		return client.PresignResponse{}, err
+	}
+	req := sign.URLRequest{Method: r.Method, Bucket: r.Bucket, Key: r.Key, Time: n.app.now(),
+		Lifetime: time.Duration(r.ExpiresSeconds) * time.Second, Header: make(http.Header)}
+	for name, value := range r.Headers {
+		req.Header.Set(name, value)
+	}
+	for name, value := range r.Query {
+		req.Query = append(req.Query, sign.Param{Name: name, Value: value})
+	}
+	u, err := p.Presign(req)
+	if err != nil {
+		return client.PresignResponse{}, signError(err)
+	}
+	return client.PresignResponse{URL: u, Method: r.Method, Headers: r.Headers, Expires: req.Time.Add(req.Lifetime).UTC()}, nil
+}
+
+// run serves until the context ends or a listener fails, then drains.
+func (n *node) run(ctx context.Context) error {
+	n.ready.Store(true)
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-n.failed:
+	}
+	n.ready.Store(false)
+	return errors.Join(err, n.close())
+}
+
+// close lets requests end for as long as the drain time, then releases all.
+func (n *node) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), n.config.drain)
+	defer cancel()
+	var errs []error
+	for _, s := range n.servers {
+		if err := s.Shutdown(ctx); err != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	n.servers = nil
+	for i := len(n.release) - 1; i >= 0; i-- {
+		errs = append(errs, n.release[i]())
+	}
+	n.release = nil
+	return errors.Join(errs...)
+}
+
+// checkBaseURLs checks --public-url.
+func checkBaseURLs(texts []string) error {
+	for _, text := range texts {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+			return usagef("--public-url %q must be http:// or https://, a host, and at most a path", text)
+		}
+	}
+	return nil
+}
+
+// parseProxies checks --trusted-proxy: addresses or CIDR ranges.
+func parseProxies(texts []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if addr, err2 := netip.ParseAddr(text); err != nil && err2 == nil {
+			p, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return nil, usagef("--trusted-proxy %q is not an address or a range such as 10.0.0.0/8", text)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
+}
+
+// parseRate parses bytes per second: a number, or one with KiB or MiB.
+func parseRate(text string) (int64, error) {
+	for suffix, unit := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "": 1} {
+		digits, ok := strings.CutSuffix(text, suffix)
+		if n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 40); ok && err == nil && n >= 0 {
+			return n * unit, nil
+		}
+	}
+	return 0, usagef("%q is not a rate in bytes per second, such as 1024 or 16KiB", text)
+}

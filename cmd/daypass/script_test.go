@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden texts of the scripts")
+
+// TestMain lets the scripts run the program under its own name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"daypass": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			defer stop()
+			a := system()
+			// Scripts see the time that they set, so that their golden texts
+			// need not change.
+			if text := os.Getenv("TEST_NOW"); text != "" {
+				now, err := time.Parse(time.RFC3339, text)
+				if err != nil {
+					panic(err)
+				}
+				a.now = func() time.Time { return now }
+			}
+			os.Exit(run(ctx, os.Args[1:], a))
+		},
+	})
+}
+
+// TestScripts runs the txtar scripts, each in a directory and with a home of
+// its own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/config")
+			e.Setenv("XDG_DATA_HOME", "")
+			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"open": open, "waitready": waitReady,
+		},
+	})
+}
+
+// open fetches a URL: open STATUS METHOD URL [BODY]. What comes back is the
+// file "answer".
+func open(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: open STATUS METHOD URL|@FILE [BODY]")
+	}
+	target := args[2]
+	if name, ok := strings.CutPrefix(target, "@"); ok {
+		target = strings.TrimSpace(ts.ReadFile(name))
+	}
+	var body io.Reader
+	if len(args) > 3 {
+		body = strings.NewReader(args[3])
+	}
+	r, err := http.NewRequest(args[1], target, body)
+	ts.Check(err)
+	resp, err := http.DefaultClient.Do(r)
+	ts.Check(err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("answer"), answer, 0o600))
+	if got := fmt.Sprint(resp.StatusCode); got != args[0] {
+		ts.Fatalf("%s %s: %s\n%s", args[1], target, resp.Status, answer)
+	}
+}
+
+// waitReady waits until the server on a data directory answers: waitready DIR.
+func waitReady(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitready DIR")
+	}
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		c, _, err := dialLocal(context.Background(), ts.MkAbs(args[0]))
+		if c != nil && err == nil {
+			return
+		}
+	}
+	ts.Fatalf("no server on %s after 30 s", args[0])
+}
