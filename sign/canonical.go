@@ -176,7 +176,7 @@ func appendLower(dst []byte, s string) []byte {
 }
 
 func isAmz(name string) bool {
-	return len(name) > 6 && (name[0] == 'X' || name[0] == 'x') && name[1] == '-' && strings.EqualFold(name[:6], "x-amz-")
+	return len(name) > 6 && (name[:6] == "X-Amz-" || (name[0]|0x20) == 'x' && strings.EqualFold(name[:6], "x-amz-"))
 }
 
 // listed reports whether a SignedHeaders list holds a name.

@@ -123,7 +123,7 @@ func (p *Presigner) signPolicy(policy string, now time.Time) (Param, error) {
 // against the fields (Policy.Check) and the file (Policy.CheckSize). A form
 // without signature and policy is anonymous, with a nil policy.
 func (v *Verifier) VerifyForm(ctx context.Context, form Form, now time.Time) (*Result, *Policy, error) {
-	c := check{Verifier: v, Request: &Request{}, ctx: ctx, now: now, auth: noAuth, result: &Result{Method: "POST"}}
+	c := check{Verifier: v, Request: &Request{}, ctx: ctx, now: now, result: &Result{Method: "POST"}}
 	scheme, err := c.formVersion(form)
 	if err != nil {
 		return nil, nil, err

@@ -52,16 +52,15 @@ func Inspect(rawURL string) (*Inspection, error) {
 	if err != nil {
 		return nil, err
 	}
-	auth, err := authParams(q)
-	if err != nil {
+	in := &Inspection{Host: u.Host, Path: path, Query: q, scheme: u.Scheme}
+	c := check{Request: &Request{Query: q}, result: new(Result)}
+	if err := c.auth.find(q); err != nil {
 		return nil, err
 	}
-	in := &Inspection{Host: u.Host, Path: path, Query: q, scheme: u.Scheme}
-	c := check{Request: &Request{Query: q}, auth: auth, result: new(Result)}
 	switch {
-	case auth.seen&v4Triggers != 0:
+	case c.auth.seen&v4Triggers != 0:
 		return in, in.readV4(&c)
-	case auth.seen&v2Triggers != 0:
+	case c.auth.seen&v2Triggers != 0:
 		return in, in.readV2(&c)
 	}
 	return nil, newError(CodeAccessDenied, "The URL is not signed: it has neither X-Amz-Signature nor Signature.")
@@ -126,11 +125,10 @@ func (in *Inspection) CanonicalRequest(method string) string {
 	if in.Version == V2 {
 		return ""
 	}
-	auth, err := authParams(in.Query)
-	if err != nil {
+	c := check{Request: &Request{Path: in.Path, Query: in.Query, ContentLength: -1}, result: new(Result)}
+	if c.auth.find(in.Query) != nil {
 		return ""
 	}
-	c := check{Request: &Request{Path: in.Path, Query: in.Query, ContentLength: -1}, auth: auth, result: new(Result)}
 	r := v4Request{signed: strings.Join(in.SignedHeaders, ";"), payload: c.param(atSHA256)}
 	if r.payload == "" {
 		r.payload = UnsignedPayload

@@ -25,19 +25,13 @@ func ParseQuery(raw string) (Query, error) {
 	if raw == "" {
 		return nil, nil
 	}
-	n := strings.Count(raw, "&") + 1
-	if n > maxParams {
-		return nil, errBadURI
-	}
-	return parseInto(make(Query, 0, n), raw)
+	return parseInto(make(Query, 0, min(strings.Count(raw, "&")+1, maxParams)), raw)
 }
 
-// Classes of bytes in a raw query.
+// Classes of bytes in a raw name or value.
 const (
 	classEscaped = 1 << iota // "%" or "+": decoding changes it
 	classOdd                 // canonical encoding would write it otherwise
-	classAmp
-	classEqual
 )
 
 var queryClass = func() (t [256]uint8) {
@@ -46,33 +40,34 @@ var queryClass = func() (t [256]uint8) {
 			t[c] = classOdd
 		}
 	}
-	t['%'], t['+'], t['&'], t['='] = classEscaped, classEscaped|classOdd, classAmp, classEqual|classOdd
+	t['%'], t['+'] = classEscaped, classEscaped|classOdd
 	return t
 }()
 
-// parseInto parses in one pass. Decoded text shares one buffer: decoding
-// never lengthens, so the buffer never moves.
+func classify(s string) (class uint8) {
+	for i := 0; i < len(s); i++ {
+		class |= queryClass[s[i]]
+	}
+	return class
+}
+
+// parseInto parses in one pass over the pairs.
 func parseInto(q Query, raw string) (Query, error) {
 	var b strings.Builder
-	for i := 0; i < len(raw); {
-		start, eq, class := i, -1, uint8(0)
-		for ; i < len(raw); i++ {
-			c := queryClass[raw[i]]
-			if c == classAmp {
-				break
-			}
-			if c&classEqual != 0 && eq < 0 {
-				eq = i
-				continue
-			}
-			class |= c
+	for raw != "" {
+		pair := raw
+		if i := strings.IndexByte(raw, '&'); i >= 0 {
+			pair, raw = raw[:i], raw[i+1:]
+		} else {
+			raw = ""
 		}
-		pair := raw[start:i]
-		i++
 		if pair == "" {
 			continue
 		}
-		p, ok := parsePair(pair, eq-start, class, &b, len(raw)-start)
+		if len(q) == maxParams {
+			return nil, errBadURI
+		}
+		p, ok := parsePair(pair, &b)
 		if !ok {
 			return nil, errBadURI
 		}
@@ -81,16 +76,20 @@ func parseInto(q Query, raw string) (Query, error) {
 	return q, nil
 }
 
-// parsePair decodes one pair whose first "=" is at eq, if not negative.
-func parsePair(pair string, eq int, class uint8, b *strings.Builder, size int) (p Param, ok bool) {
+// parsePair decodes one pair. Decoded text shares the buffers of b, which
+// never move once a parameter refers to them.
+func parsePair(pair string, b *strings.Builder) (p Param, ok bool) {
 	name, value := pair, ""
+	eq := strings.IndexByte(pair, '=')
 	if eq >= 0 {
 		name, value = pair[:eq], pair[eq+1:]
 	}
+	class := classify(name) | classify(value)
 	canonical := eq >= 0 && class&classOdd == 0
 	if class&classEscaped != 0 {
-		if b.Cap() == 0 {
-			b.Grow(size)
+		if b.Cap()-b.Len() < len(pair) {
+			b.Reset()
+			b.Grow(len(pair))
 		}
 		var same1, same2, ok1, ok2 bool
 		name, same1, ok1 = unescapeInto(b, name)
@@ -100,11 +99,10 @@ func parsePair(pair string, eq int, class uint8, b *strings.Builder, size int) (
 		}
 		canonical = canonical && same1 && same2
 	}
-	p = Param{Name: name, Value: value}
-	if canonical {
-		p.canonical = pair
+	if !canonical {
+		pair = ""
 	}
-	return p, true
+	return Param{Name: name, Value: value, canonical: pair}, true
 }
 
 // unescapeInto decodes s, "+" as a space, and returns the part of b that it

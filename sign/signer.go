@@ -90,7 +90,7 @@ func (s *Signer) signV4(r *http.Request, algorithm, payload string, now time.Tim
 	v := v4Request{algorithm: algorithm, date: now, dateText: now.Format(longLayout), payload: payload, signed: signedNames(signable(r.Header))}
 	day := now.Format(shortLayout)
 	v.cred.scope = credentialScope(day, s.opts.Region, s.opts.Service, algorithm)
-	c := check{auth: noAuth, Request: &Request{Method: r.Method, Path: path, Query: q, Header: r.Header, ContentLength: r.ContentLength}}
+	c := check{Request: &Request{Method: r.Method, Path: path, Query: q, Header: r.Header, ContentLength: r.ContentLength}}
 	sc := getScratch()
 	defer sc.release()
 	if err := c.canonicalV4(sc, &v, r.Method, Host{Name: requestHost(r)}); err != nil {

@@ -217,7 +217,7 @@ func (v *vector) testSign(t *testing.T, scheme, algorithm string) {
 		req.signed = signedNames(signable(r.Header))
 		v.addParams(r, now, algorithm, req.cred.scope, req.signed)
 	}
-	s, c := getScratch(), check{auth: noAuth, Request: r}
+	s, c := getScratch(), check{Request: r}
 	if err := c.canonicalV4(s, &req, r.Method, r.Hosts[0]); err != nil {
 		t.Fatal(err)
 	}

@@ -162,9 +162,6 @@ func (v *Verifier) Verify(r *http.Request, now time.Time) (*Result, error) {
 	t := transientPool.Get().(*transient)
 	defer t.release()
 	path, rawQuery := RawTarget(r)
-	if strings.Count(rawQuery, "&") >= maxParams {
-		return nil, errBadURI
-	}
 	q, err := parseInto(t.query[:0], rawQuery)
 	if err != nil {
 		return nil, err
@@ -239,15 +236,15 @@ func (h Host) spellings() []Host {
 
 // VerifyRequest is Verify for callers that parse requests themselves.
 func (v *Verifier) VerifyRequest(ctx context.Context, req *Request, now time.Time) (*Result, error) {
-	auth, err := authParams(req.Query)
+	c := check{Verifier: v, Request: req, ctx: ctx, now: now}
+	if err := c.auth.find(req.Query); err != nil {
+		return nil, err
+	}
+	m, err := v.mechanism(req, c.auth.seen)
 	if err != nil {
 		return nil, err
 	}
-	m, err := v.mechanism(req, auth.seen)
-	if err != nil {
-		return nil, err
-	}
-	c := check{Verifier: v, Request: req, ctx: ctx, now: now, auth: auth, result: new(Result)}
+	c.result = new(Result)
 	switch m {
 	case mechanismV4Query:
 		err = c.queryV4()
@@ -364,40 +361,31 @@ const (
 
 // An authSet tells where in a query its authentication parameters stand.
 type authSet struct {
-	seen uint                // a bit for each that is there
-	at   [authParamCount]int // index into the query
+	seen uint                  // a bit for each that is there
+	at   [authParamCount]int16 // index into the query, plus one
 }
 
-// noAuth is the authSet of a query without such parameters.
-var noAuth = func() (a authSet) {
-	for i := range a.at {
-		a.at[i] = -1
-	}
-	return a
-}()
-
-// authParams finds the authentication parameters and refuses repeated ones.
-func authParams(q Query) (authSet, error) {
-	set := noAuth
+// find finds the authentication parameters and refuses repeated ones.
+func (set *authSet) find(q Query) error {
 	for i := range q {
 		k := authParam(q[i].Name)
 		if k < 0 {
 			continue
 		}
 		if set.seen&(1<<k) != 0 {
-			return set, newError(CodeInvalidArgument, "The query parameter "+q[i].Name+" must not be repeated.",
+			return newError(CodeInvalidArgument, "The query parameter "+q[i].Name+" must not be repeated.",
 				Detail{"ArgumentName", q[i].Name}, Detail{"ArgumentValue", q[i].Value})
 		}
 		set.seen |= 1 << k
-		set.at[k] = i
+		set.at[k] = int16(i + 1)
 	}
-	return set, nil
+	return nil
 }
 
 // param returns an authentication parameter, or "".
 func (c *check) param(k int) string {
-	if i := c.auth.at[k]; i >= 0 {
-		return c.Query[i].Value
+	if i := c.auth.at[k]; i > 0 {
+		return c.Query[i-1].Value
 	}
 	return ""
 }

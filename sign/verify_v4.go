@@ -249,7 +249,7 @@ func (c *check) canonicalV4(s *scratch, r *v4Request, method string, h Host) err
 		return errBadURI
 	}
 	b = append(b, '\n')
-	b = s.appendQuery(b, c.Query, c.auth.at[atSignature])
+	b = s.appendQuery(b, c.Query, int(c.auth.at[atSignature])-1)
 	b = append(b, '\n')
 	src := headerSource{host: h.Name, header: c.Header, query: c.Query, length: c.ContentLength}
 	b = src.appendHeaders(b, r.signed)
