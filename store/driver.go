@@ -41,7 +41,8 @@ type Driver interface {
 	// or deleted meanwhile. NoSuchBucket, NoSuchKey.
 	OpenObject(ctx context.Context, ref daypass.ObjectRef) (*Object, Body, error)
 	// DeleteObject removes an object if the conditions hold; removing what
-	// is not there succeeds. NoSuchBucket, PreconditionFailed.
+	// is not there succeeds. NoSuchBucket, PreconditionFailed, NoSuchKey
+	// (If-Match without an object, which S3 answers in the same way).
 	DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond WriteConditions) error
 	// ListObjects returns one page of a listing, in order of key bytes.
 	// NoSuchBucket. Drivers with an ordered index use List.

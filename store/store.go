@@ -2,60 +2,190 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/daypass/daypass"
 )
 
-var errTODO = errors.New("not written yet")
+// A Store is a portable object store over a driver. Its errors are
+// *daypass.Error that name the operation.
+type Store struct {
+	driver Driver
+	rand   io.Reader
+}
 
-// A Store is a portable object store over a driver.
-type Store struct{ driver Driver }
+// An Option changes how a Store works.
+type Option func(*Store)
+
+// WithRand makes the store take bucket ids from r, which must be safe for
+// concurrent use. The default is crypto/rand.Reader.
+func WithRand(r io.Reader) Option { return func(s *Store) { s.rand = r } }
 
 // New returns a store over a driver. Close closes the driver.
-func New(d Driver) *Store { return &Store{driver: d} }
+func New(d Driver, opts ...Option) *Store {
+	s := &Store{driver: d, rand: rand.Reader}
+	for _, opt := range opts {
+		opt(s)
+	}
+	return s
+}
 
-// CreateBucket checks name and adds a bucket (ID and Created are filled in).
+// CreateBucket checks the name and adds a bucket; ID and Created are filled
+// in. InvalidBucketName, BucketAlreadyExists.
 func (s *Store) CreateBucket(ctx context.Context, b Bucket, now time.Time) (Bucket, error) {
-	return Bucket{}, errTODO
+	const op = "store.CreateBucket"
+	if err := ValidBucketName(b.Name); err != nil {
+		return Bucket{}, wrap(op, err)
+	}
+	var id [16]byte
+	if _, err := io.ReadFull(s.rand, id[:]); err != nil {
+		return Bucket{}, wrap(op, err)
+	}
+	b.ID, b.Created = hex.EncodeToString(id[:]), now
+	if err := s.driver.CreateBucket(ctx, b); err != nil {
+		return Bucket{}, wrap(op, err)
+	}
+	return b, nil
 }
 
-// Bucket returns a bucket.
-func (s *Store) Bucket(ctx context.Context, name string) (Bucket, error) { return Bucket{}, errTODO }
+// Bucket returns a bucket. NoSuchBucket.
+func (s *Store) Bucket(ctx context.Context, name string) (Bucket, error) {
+	const op = "store.Bucket"
+	if err := existingBucketName(name); err != nil {
+		return Bucket{}, wrap(op, err)
+	}
+	b, err := s.driver.Bucket(ctx, name)
+	return b, wrap(op, err)
+}
 
-// DeleteBucket removes an empty bucket.
-func (s *Store) DeleteBucket(ctx context.Context, name string) error { return errTODO }
+// DeleteBucket removes an empty bucket. NoSuchBucket, BucketNotEmpty.
+func (s *Store) DeleteBucket(ctx context.Context, name string) error {
+	const op = "store.DeleteBucket"
+	if err := existingBucketName(name); err != nil {
+		return wrap(op, err)
+	}
+	return wrap(op, s.driver.DeleteBucket(ctx, name))
+}
 
-// ListBuckets lists buckets in order of name.
+// ListBuckets returns at most max buckets in order of name, whose names begin
+// with prefix and come after the given one.
 func (s *Store) ListBuckets(ctx context.Context, prefix, after string, max int) ([]Bucket, error) {
-	return nil, errTODO
+	if max <= 0 {
+		return nil, nil
+	}
+	bs, err := s.driver.ListBuckets(ctx, prefix, after, max)
+	return bs, wrap("store.ListBuckets", err)
 }
 
-// PutObject stores an object. KeyTooLongError, PreconditionFailed and the errors of req.Body.
+// PutObject stores an object. A zero Time is the present. KeyTooLongError,
+// InvalidURI, NoSuchBucket, PreconditionFailed, NoSuchKey (If-Match without an
+// object), InsufficientStorage and the errors of req.Body.
 func (s *Store) PutObject(ctx context.Context, req *PutRequest) (*Object, error) {
-	return nil, errTODO
+	const op = "store.PutObject"
+	if err := validRef(req.Bucket, req.Key); err != nil {
+		return nil, wrap(op, err)
+	}
+	if req.Body == nil {
+		return nil, wrap(op, errors.New("a put without a body"))
+	}
+	if req.Time.IsZero() {
+		timed := *req
+		timed.Time = time.Now()
+		req = &timed
+	}
+	obj, err := s.driver.PutObject(ctx, req)
+	return obj, wrap(op, err)
 }
 
-// Object returns what is known of an object.
+// Object returns what is known of an object. KeyTooLongError, InvalidURI,
+// NoSuchBucket, NoSuchKey, NoSuchVersion.
 func (s *Store) Object(ctx context.Context, ref daypass.ObjectRef) (*Object, error) {
-	return nil, errTODO
+	const op = "store.Object"
+	if err := validRef(ref.Bucket, ref.Key); err != nil {
+		return nil, wrap(op, err)
+	}
+	obj, err := s.driver.Object(ctx, ref)
+	return obj, wrap(op, err)
 }
 
-// OpenObject opens an object's body; the caller closes it.
+// OpenObject opens an object's body; the caller closes it. KeyTooLongError,
+// InvalidURI, NoSuchBucket, NoSuchKey, NoSuchVersion.
 func (s *Store) OpenObject(ctx context.Context, ref daypass.ObjectRef) (*Object, Body, error) {
-	return nil, nil, errTODO
+	const op = "store.OpenObject"
+	if err := validRef(ref.Bucket, ref.Key); err != nil {
+		return nil, nil, wrap(op, err)
+	}
+	obj, body, err := s.driver.OpenObject(ctx, ref)
+	return obj, body, wrap(op, err)
 }
 
-// DeleteObject removes an object.
+// DeleteObject removes an object. KeyTooLongError, InvalidURI, NoSuchBucket,
+// PreconditionFailed, NoSuchKey (If-Match without an object), NoSuchVersion.
 func (s *Store) DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond WriteConditions) error {
-	return errTODO
+	const op = "store.DeleteObject"
+	if err := validRef(ref.Bucket, ref.Key); err != nil {
+		return wrap(op, err)
+	}
+	return wrap(op, s.driver.DeleteObject(ctx, ref, cond))
 }
 
-// ListObjects returns one page of keys.
+// ListObjects returns one page of keys. NoSuchBucket, InvalidArgument.
 func (s *Store) ListObjects(ctx context.Context, req ListRequest) (*ListPage, error) {
-	return nil, errTODO
+	const op = "store.ListObjects"
+	if err := existingBucketName(req.Bucket); err != nil {
+		return nil, wrap(op, err)
+	}
+	if req.Max < 0 {
+		return nil, wrap(op, &daypass.Error{
+			Code: daypass.InvalidArgument,
+			Err:  fmt.Errorf("a page of %d keys", req.Max),
+		})
+	}
+	page, err := s.driver.ListObjects(ctx, req)
+	return page, wrap(op, err)
 }
 
 // Close closes the driver.
 func (s *Store) Close() error { return s.driver.Close() }
+
+// existingBucketName keeps names that no bucket can have away from the
+// drivers, one of which may make paths of them.
+func existingBucketName(name string) error {
+	if err := ValidBucketName(name); err != nil {
+		return &daypass.Error{
+			Code:    daypass.NoSuchBucket,
+			Details: []daypass.Detail{{Name: "BucketName", Value: name}},
+			Err:     err,
+		}
+	}
+	return nil
+}
+
+func validRef(bucket, key string) error {
+	if err := existingBucketName(bucket); err != nil {
+		return err
+	}
+	return ValidKey(key)
+}
+
+// wrap adds the operation to an error and keeps its code and what the client
+// is told.
+func wrap(op string, err error) error {
+	var e *daypass.Error
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &e):
+		return &daypass.Error{Op: op, Code: daypass.InternalError, Err: err}
+	case err == error(e) && e.Op == "":
+		named := *e
+		named.Op = op
+		return &named
+	}
+	return &daypass.Error{Op: op, Code: e.Code, Message: e.Message, Details: e.Details, Err: err}
+}

@@ -1,9 +1,23 @@
 package store
 
 import (
+	"crypto/md5"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"hash"
 	"io"
+	"os"
+	"strconv"
+
+	"github.com/daypass/daypass"
 )
+
+// MaxUploadSize is the size of the largest body of one upload, in bytes. (S3
+// API reference, PutObject.)
+const MaxUploadSize = 5 << 30
 
 // An Upload is a body on its way into a store. It is an io.Reader that
 // hashes what passes and, at the end, checks it against what the client
@@ -12,7 +26,20 @@ import (
 // promise is broken, so a driver that stores nothing on a failed Read never
 // stores a wrong body.
 type Upload struct {
-	// unexported: source, counters, hashes, expectations
+	body io.Reader
+	opts UploadOptions
+	want []byte // the digest that ChecksumValue stands for, or nil
+
+	size int64
+	md5  hash.Hash
+	// checksum computes opts.Checksum. It is also payload when both are
+	// SHA-256, so that the body is hashed once.
+	checksum hash.Hash
+	payload  hash.Hash // computes the signed payload hash; nil when not asked for
+
+	err       error // sticky; io.EOF once the body has ended well
+	etag      string
+	checksums []Checksum
 }
 
 // UploadOptions are what the client promised about a body.
@@ -33,26 +60,226 @@ type UploadOptions struct {
 	// body's trailer will tell (Trailer), or when none was promised.
 	ChecksumValue string
 	// Trailer, when not nil, is called after the last byte and returns the
-	// expected checksum in base64 that followed the body.
+	// expected checksum in base64 that followed the body; empty when none
+	// did.
 	Trailer func() (string, error)
 }
 
-// NewUpload wraps a body.
+// NewUpload wraps a body. EntityTooLarge, InvalidDigest (Content-MD5 of a
+// wrong length), InvalidRequest (unknown algorithm, malformed checksum).
 func NewUpload(body io.Reader, opts UploadOptions) (*Upload, error) {
-	return nil, errors.New("not written yet")
+	if opts.MaxSize == 0 {
+		opts.MaxSize = MaxUploadSize
+	}
+	if opts.Checksum == "" {
+		opts.Checksum = CRC64NVME
+	}
+	want, err := opts.validate()
+	if err != nil {
+		return nil, err
+	}
+	u := &Upload{body: body, opts: opts, want: want, md5: md5.New(), checksum: opts.Checksum.New()}
+	switch {
+	case opts.ContentSHA256 == nil:
+	case opts.Checksum == SHA256:
+		u.payload = u.checksum
+	default:
+		u.payload = SHA256.New()
+	}
+	return u, nil
+}
+
+// validate checks the promises themselves and returns the digest that
+// ChecksumValue stands for.
+func (o *UploadOptions) validate() (want []byte, err error) {
+	switch {
+	case o.Size > o.MaxSize:
+		return nil, entityTooLarge(o.Size, o.MaxSize)
+	case o.MD5 != nil && len(o.MD5) != md5.Size:
+		return nil, &daypass.Error{Code: daypass.InvalidDigest}
+	case o.ContentSHA256 != nil && len(o.ContentSHA256) != SHA256.Size():
+		return nil, fmt.Errorf("store: a payload hash of %d bytes", len(o.ContentSHA256))
+	case !o.Checksum.Known():
+		return nil, &daypass.Error{
+			Code:    daypass.InvalidRequest,
+			Message: "Checksum algorithm provided is unsupported.",
+		}
+	case o.ChecksumValue == "":
+		return nil, nil
+	}
+	return ParseChecksumValue(o.Checksum, o.ChecksumValue)
 }
 
 // Read implements io.Reader.
-func (u *Upload) Read(p []byte) (int, error) { return 0, errors.New("not written yet") }
+func (u *Upload) Read(p []byte) (int, error) {
+	if u.err != nil {
+		return 0, u.err
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := u.body.Read(p)
+	if err := u.take(p[:n]); err != nil {
+		u.err = err
+		return 0, err
+	}
+	switch {
+	case err == io.EOF:
+		u.err = u.finish()
+	case err != nil:
+		u.err = bodyError(err)
+	}
+	return n, u.err
+}
+
+// take counts and hashes a piece of the body.
+func (u *Upload) take(p []byte) error {
+	u.size += int64(len(p))
+	if u.size > u.opts.MaxSize {
+		return entityTooLarge(max(u.size, u.opts.Size), u.opts.MaxSize)
+	}
+	if u.opts.Size >= 0 && u.size > u.opts.Size {
+		return &daypass.Error{
+			Code:    daypass.IncompleteBody,
+			Message: "The request body is longer than its declared size.",
+		}
+	}
+	u.md5.Write(p)
+	u.checksum.Write(p)
+	if u.payload != nil && u.payload != u.checksum {
+		u.payload.Write(p)
+	}
+	return nil
+}
+
+// finish checks every promise at the end of the body and returns io.EOF when
+// all are kept.
+func (u *Upload) finish() error {
+	if u.opts.Size >= 0 && u.size < u.opts.Size {
+		return incompleteBody(nil)
+	}
+	sum := u.md5.Sum(nil)
+	digest := u.checksum.Sum(nil)
+	if err := u.checkPayload(); err != nil {
+		return err
+	}
+	if err := u.checkMD5(sum); err != nil {
+		return err
+	}
+	if err := u.checkChecksum(digest); err != nil {
+		return err
+	}
+	u.etag = hex.EncodeToString(sum)
+	u.checksums = []Checksum{{
+		Algorithm: u.opts.Checksum,
+		Value:     base64.StdEncoding.EncodeToString(digest),
+	}}
+	return io.EOF
+}
+
+func (u *Upload) checkPayload() error {
+	if u.payload == nil {
+		return nil
+	}
+	got := u.payload.Sum(nil)
+	if equalDigests(got, u.opts.ContentSHA256) {
+		return nil
+	}
+	return &daypass.Error{Code: daypass.XAmzContentSHA256Mismatch, Details: []daypass.Detail{
+		{Name: "ClientComputedContentSHA256", Value: hex.EncodeToString(u.opts.ContentSHA256)},
+		{Name: "S3ComputedContentSHA256", Value: hex.EncodeToString(got)},
+	}}
+}
+
+// checkMD5 answers a mismatch as S3 does: the expected digest in hexadecimal,
+// the calculated one in base64.
+func (u *Upload) checkMD5(got []byte) error {
+	if u.opts.MD5 == nil || equalDigests(got, u.opts.MD5) {
+		return nil
+	}
+	return &daypass.Error{Code: daypass.BadDigest, Details: []daypass.Detail{
+		{Name: "ExpectedDigest", Value: hex.EncodeToString(u.opts.MD5)},
+		{Name: "CalculatedDigest", Value: base64.StdEncoding.EncodeToString(got)},
+	}}
+}
+
+func (u *Upload) checkChecksum(got []byte) error {
+	expected := [][]byte{u.want}
+	if u.opts.Trailer != nil {
+		digest, err := u.trailer()
+		if err != nil {
+			return err
+		}
+		expected = append(expected, digest)
+	}
+	for _, want := range expected {
+		if want != nil && !equalDigests(got, want) {
+			return &daypass.Error{
+				Code:    daypass.BadDigest,
+				Message: "The " + string(u.opts.Checksum) + " you specified did not match the calculated checksum.",
+			}
+		}
+	}
+	return nil
+}
+
+// trailer returns the digest that followed the body, nil when none did.
+func (u *Upload) trailer() ([]byte, error) {
+	value, err := u.opts.Trailer()
+	if err != nil {
+		return nil, bodyError(err)
+	}
+	if value == "" {
+		return nil, nil
+	}
+	digest, err := ParseChecksumValue(u.opts.Checksum, value)
+	if err != nil {
+		return nil, &daypass.Error{
+			Code:    daypass.InvalidRequest,
+			Message: "Value for " + u.opts.Checksum.Header() + " trailing header is invalid.",
+			Err:     err,
+		}
+	}
+	return digest, nil
+}
 
 // SizeHint returns the promised size in bytes, or -1 when unknown.
-func (u *Upload) SizeHint() int64 { return 0 }
+func (u *Upload) SizeHint() int64 { return max(u.opts.Size, -1) }
 
 // Size returns the number of bytes that were read. Valid after io.EOF.
-func (u *Upload) Size() int64 { return 0 }
+func (u *Upload) Size() int64 { return u.size }
 
 // ETag returns the MD5 of the body in hexadecimal. Valid after io.EOF.
-func (u *Upload) ETag() string { return "" }
+func (u *Upload) ETag() string { return u.etag }
 
 // Checksums returns the computed checksums. Valid after io.EOF.
-func (u *Upload) Checksums() []Checksum { return nil }
+func (u *Upload) Checksums() []Checksum { return u.checksums }
+
+func equalDigests(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }
+
+// bodyError turns the ways in which a connection ends early into answers for
+// the client and leaves every other error as it is.
+func bodyError(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return incompleteBody(err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &daypass.Error{Code: daypass.RequestTimeout, Err: err}
+	}
+	return err
+}
+
+func incompleteBody(cause error) error {
+	return &daypass.Error{
+		Code:    daypass.IncompleteBody,
+		Message: "The request body terminated unexpectedly",
+		Err:     cause,
+	}
+}
+
+func entityTooLarge(size, limit int64) error {
+	return &daypass.Error{Code: daypass.EntityTooLarge, Details: []daypass.Detail{
+		{Name: "ProposedSize", Value: strconv.FormatInt(size, 10)},
+		{Name: "MaxSizeAllowed", Value: strconv.FormatInt(limit, 10)},
+	}}
+}

@@ -1,0 +1,362 @@
+package diskstore
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/daypass/daypass/store"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Records are encoded as protocol buffer messages by hand: a field keeps its
+// tag for ever, and a reader skips the ones that it does not know. Empty
+// fields are left out.
+
+// The wire types, and the tag that a field number makes with one.
+const (
+	varint  = uint64(protowire.VarintType)
+	fixed64 = uint64(protowire.Fixed64Type)
+	bytesTy = uint64(protowire.BytesType)
+)
+
+// The tags of an objectRecord.
+const (
+	tagSize        = 1<<3 | varint
+	tagETag        = 2<<3 | bytesTy
+	tagModTime     = 3<<3 | fixed64 // nanoseconds since 1970
+	tagOwner       = 4<<3 | bytesTy
+	tagContentType = 5<<3 | bytesTy
+	tagCacheCtl    = 6<<3 | bytesTy
+	tagDisposition = 7<<3 | bytesTy
+	tagEncoding    = 8<<3 | bytesTy
+	tagLanguage    = 9<<3 | bytesTy
+	tagExpires     = 10<<3 | bytesTy
+	tagRedirect    = 11<<3 | bytesTy
+	tagClass       = 12<<3 | bytesTy
+	tagUser        = 13<<3 | bytesTy // repeated pair: name, value
+	tagChecksum    = 14<<3 | bytesTy // repeated pair: algorithm, value
+	tagPart        = 15<<3 | bytesTy // repeated part
+)
+
+// The tags of the smaller messages.
+const (
+	tagPairName  = 1<<3 | bytesTy
+	tagPairValue = 2<<3 | bytesTy
+
+	tagPartBlob = 1<<3 | varint
+	tagPartSize = 2<<3 | varint
+	tagPartFile = 3<<3 | varint // 1: in a file; 0: in the index
+
+	tagBucketID      = 1<<3 | bytesTy
+	tagBucketNumber  = 2<<3 | varint
+	tagBucketOwner   = 3<<3 | bytesTy
+	tagBucketRegion  = 4<<3 | bytesTy
+	tagBucketCreated = 5<<3 | fixed64
+
+	tagFileSize = 1<<3 | varint
+	tagFileCRC  = 2<<3 | fixed64
+
+	tagSequenceLimit     = 1<<3 | varint
+	tagSequenceWatermark = 2<<3 | varint
+)
+
+// An objectRecord is what the index holds of one object.
+type objectRecord struct {
+	object store.Object // without bucket and key, which the index key holds
+	parts  []part       // the body, in order; none when it is empty
+}
+
+// A part is one blob of an object's body.
+type part struct {
+	blob uint64
+	size int64
+	file bool
+}
+
+// A stringField is a field of an object that is plain text.
+type stringField struct {
+	tag   uint64
+	value *string
+}
+
+// stringFields is the table of an object's text fields, in order of tags.
+func stringFields(o *store.Object) [10]stringField {
+	m := &o.Metadata
+	return [...]stringField{
+		{tagETag, &o.ETag},
+		{tagOwner, &o.Owner},
+		{tagContentType, &m.ContentType},
+		{tagCacheCtl, &m.CacheControl},
+		{tagDisposition, &m.ContentDisposition},
+		{tagEncoding, &m.ContentEncoding},
+		{tagLanguage, &m.ContentLanguage},
+		{tagExpires, &m.Expires},
+		{tagRedirect, &m.WebsiteRedirect},
+		{tagClass, &m.StorageClass},
+	}
+}
+
+func (r *objectRecord) encode() []byte {
+	o := &r.object
+	b := make([]byte, 0, 192)
+	b = appendNumber(b, tagSize, uint64(o.Size))
+	b = appendTime(b, tagModTime, o.ModTime)
+	for _, f := range stringFields(o) {
+		b = appendString(b, f.tag, *f.value)
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Metadata.User)) {
+		b = appendPair(b, tagUser, name, o.Metadata.User[name])
+	}
+	for _, c := range o.Checksums {
+		b = appendPair(b, tagChecksum, string(c.Algorithm), c.Value)
+	}
+	for _, p := range r.parts {
+		b = appendPart(b, p)
+	}
+	return b
+}
+
+func decodeObject(data []byte) (*objectRecord, error) {
+	r := &objectRecord{}
+	texts := stringFields(&r.object)
+	err := eachField(data, func(f field) error {
+		for _, t := range texts {
+			if t.tag == f.tag {
+				*t.value = string(f.bytes)
+				return nil
+			}
+		}
+		return r.decodeField(f)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// decodeField reads a field that is not plain text.
+func (r *objectRecord) decodeField(f field) error {
+	o := &r.object
+	switch f.tag {
+	case tagSize:
+		o.Size = int64(f.number)
+	case tagModTime:
+		o.ModTime = f.time()
+	case tagUser:
+		name, value, err := decodePair(f.bytes)
+		if o.Metadata.User == nil {
+			o.Metadata.User = make(map[string]string)
+		}
+		o.Metadata.User[name] = value
+		return err
+	case tagChecksum:
+		name, value, err := decodePair(f.bytes)
+		c := store.Checksum{Algorithm: store.ChecksumAlgorithm(name), Value: value}
+		o.Checksums = append(o.Checksums, c)
+		return err
+	case tagPart:
+		p, err := decodePart(f.bytes)
+		r.parts = append(r.parts, p)
+		return err
+	}
+	return nil
+}
+
+func appendPair(b []byte, tag uint64, name, value string) []byte {
+	pair := appendString(nil, tagPairName, name)
+	return appendBytes(b, tag, appendString(pair, tagPairValue, value))
+}
+
+func decodePair(data []byte) (name, value string, err error) {
+	err = eachField(data, func(f field) error {
+		switch f.tag {
+		case tagPairName:
+			name = string(f.bytes)
+		case tagPairValue:
+			value = string(f.bytes)
+		}
+		return nil
+	})
+	return name, value, err
+}
+
+func appendPart(b []byte, p part) []byte {
+	msg := make([]byte, 0, 24)
+	msg = appendNumber(msg, tagPartBlob, p.blob)
+	msg = appendNumber(msg, tagPartSize, uint64(p.size))
+	if p.file {
+		msg = appendNumber(msg, tagPartFile, 1)
+	}
+	return appendBytes(b, tagPart, msg)
+}
+
+func decodePart(data []byte) (p part, err error) {
+	err = eachField(data, func(f field) error {
+		switch f.tag {
+		case tagPartBlob:
+			p.blob = f.number
+		case tagPartSize:
+			p.size = int64(f.number)
+		case tagPartFile:
+			p.file = f.number == 1
+		}
+		return nil
+	})
+	return p, err
+}
+
+// A bucketRecord is what the index holds of one bucket, by name.
+type bucketRecord struct {
+	id, owner, region string
+	number            uint64 // stands for the bucket in the keys of its objects
+	created           time.Time
+}
+
+func (r *bucketRecord) encode() []byte {
+	b := appendString(nil, tagBucketID, r.id)
+	b = appendNumber(b, tagBucketNumber, r.number)
+	b = appendString(b, tagBucketOwner, r.owner)
+	b = appendString(b, tagBucketRegion, r.region)
+	return appendTime(b, tagBucketCreated, r.created)
+}
+
+func decodeBucket(data []byte) (r bucketRecord, err error) {
+	err = eachField(data, func(f field) error {
+		switch f.tag {
+		case tagBucketID:
+			r.id = string(f.bytes)
+		case tagBucketNumber:
+			r.number = f.number
+		case tagBucketOwner:
+			r.owner = string(f.bytes)
+		case tagBucketRegion:
+			r.region = string(f.bytes)
+		case tagBucketCreated:
+			r.created = f.time()
+		}
+		return nil
+	})
+	return r, err
+}
+
+// A fileRecord is what the index holds of one blob file: it says that the
+// file is in use, and what a scrub must find in it.
+type fileRecord struct {
+	size int64
+	crc  uint64 // CRC64NVME
+}
+
+func (r fileRecord) encode() []byte {
+	b := appendNumber(nil, tagFileSize, uint64(r.size))
+	return appendFixed(b, tagFileCRC, r.crc)
+}
+
+func decodeFile(data []byte) (r fileRecord, err error) {
+	err = eachField(data, func(f field) error {
+		switch f.tag {
+		case tagFileSize:
+			r.size = int64(f.number)
+		case tagFileCRC:
+			r.crc = f.number
+		}
+		return nil
+	})
+	return r, err
+}
+
+// A sequenceRecord says which ids may have been given out.
+type sequenceRecord struct {
+	limit     uint64 // no id at or above it has been
+	watermark uint64 // no file below it can be an orphan
+}
+
+func (r sequenceRecord) encode() []byte {
+	b := appendNumber(nil, tagSequenceLimit, r.limit)
+	return appendNumber(b, tagSequenceWatermark, r.watermark)
+}
+
+func decodeSequence(data []byte) (r sequenceRecord, err error) {
+	err = eachField(data, func(f field) error {
+		switch f.tag {
+		case tagSequenceLimit:
+			r.limit = f.number
+		case tagSequenceWatermark:
+			r.watermark = f.number
+		}
+		return nil
+	})
+	return r, err
+}
+
+func appendNumber(b []byte, tag, n uint64) []byte {
+	if n == 0 {
+		return b
+	}
+	return protowire.AppendVarint(protowire.AppendVarint(b, tag), n)
+}
+
+func appendFixed(b []byte, tag, n uint64) []byte {
+	return protowire.AppendFixed64(protowire.AppendVarint(b, tag), n)
+}
+
+func appendTime(b []byte, tag uint64, t time.Time) []byte {
+	if t.IsZero() {
+		return b
+	}
+	return appendFixed(b, tag, uint64(t.UnixNano()))
+}
+
+func appendString(b []byte, tag uint64, s string) []byte {
+	if s == "" {
+		return b
+	}
+	return protowire.AppendString(protowire.AppendVarint(b, tag), s)
+}
+
+func appendBytes(b []byte, tag uint64, v []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendVarint(b, tag), v)
+}
+
+var errMalformed = errors.New("malformed record in the index")
+
+// A field is one decoded field: number for varints and fixed numbers, bytes
+// for the rest.
+type field struct {
+	tag    uint64
+	number uint64
+	bytes  []byte // part of the record
+}
+
+func (f field) time() time.Time { return time.Unix(0, int64(f.number)).UTC() }
+
+// eachField calls visit for every field of a message.
+func eachField(data []byte, visit func(field) error) error {
+	for len(data) > 0 {
+		num, typ, n := protowire.ConsumeTag(data)
+		if n < 0 {
+			return errMalformed
+		}
+		data = data[n:]
+		f := field{tag: uint64(num)<<3 | uint64(typ)}
+		switch typ {
+		case protowire.VarintType:
+			f.number, n = protowire.ConsumeVarint(data)
+		case protowire.Fixed64Type:
+			f.number, n = protowire.ConsumeFixed64(data)
+		case protowire.BytesType:
+			f.bytes, n = protowire.ConsumeBytes(data)
+		default:
+			n = protowire.ConsumeFieldValue(num, typ, data)
+		}
+		if n < 0 {
+			return errMalformed
+		}
+		data = data[n:]
+		if err := visit(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}

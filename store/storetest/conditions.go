@@ -1,0 +1,64 @@
+package storetest
+
+import (
+	"crypto/md5"
+	"fmt"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/store"
+)
+
+func etag(data string) string { return fmt.Sprintf("%x", md5.Sum([]byte(data))) }
+
+func testWriteConditions(s *suite) {
+	s.createBucket(bucketName)
+	tests := []struct {
+		name   string
+		exists bool
+		cond   store.WriteConditions
+		code   daypass.Code
+	}{
+		{"none of any, missing", false, store.WriteConditions{IfNoneMatch: "*"}, ""},
+		{"none of any, existing", true, store.WriteConditions{IfNoneMatch: "*"}, daypass.PreconditionFailed},
+		{"none of its ETag", true, store.WriteConditions{IfNoneMatch: etag("old")}, daypass.PreconditionFailed},
+		{"none of another ETag", true, store.WriteConditions{IfNoneMatch: etag("other")}, ""},
+		{"none of an ETag, missing", false, store.WriteConditions{IfNoneMatch: etag("old")}, ""},
+		{"its ETag", true, store.WriteConditions{IfMatch: etag("old")}, ""},
+		{"another ETag", true, store.WriteConditions{IfMatch: etag("other")}, daypass.PreconditionFailed},
+		{"an ETag, missing", false, store.WriteConditions{IfMatch: etag("old")}, daypass.NoSuchKey},
+		{"any, existing", true, store.WriteConditions{IfMatch: "*"}, ""},
+		{"any, missing", false, store.WriteConditions{IfMatch: "*"}, daypass.NoSuchKey},
+	}
+	for _, size := range []int{3, 2 << 20} {
+		for _, tt := range tests {
+			s.must(s.store.DeleteObject(s.ctx, ref("key"), store.WriteConditions{}))
+			if tt.exists {
+				s.mustPut("key", []byte("old"))
+			}
+			data := pattern(size, size)
+			_, err := s.put("key", data, tt.cond)
+			s.wantCode(fmt.Sprintf("%s, %d bytes", tt.name, size), err, tt.code)
+			switch {
+			case tt.code == "":
+				s.wantBody("key", data)
+			case tt.exists:
+				s.wantBody("key", []byte("old"))
+			default:
+				s.wantMissing("key")
+			}
+		}
+	}
+}
+
+func testDeleteConditions(s *suite) {
+	s.createBucket(bucketName)
+	remove := func(cond store.WriteConditions) error {
+		return s.store.DeleteObject(s.ctx, ref("key"), cond)
+	}
+	s.wantCode("If-Match of a missing key", remove(store.WriteConditions{IfMatch: "*"}), daypass.NoSuchKey)
+	s.mustPut("key", []byte("old"))
+	s.wantCode("another ETag", remove(store.WriteConditions{IfMatch: etag("other")}), daypass.PreconditionFailed)
+	s.wantBody("key", []byte("old"))
+	s.wantCode("its ETag", remove(store.WriteConditions{IfMatch: etag("old")}), "")
+	s.wantMissing("key")
+}
