@@ -24,6 +24,26 @@ type AccessKey struct {
 	// Root says that the key may do everything and cannot be removed through
 	// the admin API.
 	Root bool
+	// Policy is the IAM policy document that says what the key may do; empty
+	// lets it act as its account.
+	Policy string
+	// Session is what makes a temporary key; nil for a lasting one.
+	Session *Session
+}
+
+// A Session is what distinguishes a temporary access key.
+type Session struct {
+	// Token must come with every signature that the key makes.
+	Token Secret
+	// Parent is the lasting key that asked for it; when that one ends or loses
+	// a permission, so does the session.
+	Parent string
+	// Name is the name that the caller gave to the session.
+	Name string
+	// Role is the ARN of the assumed role, empty where none was.
+	Role string
+	// Policy narrows what the parent may do; empty narrows nothing.
+	Policy string
 }
 
 // A Secret is text that must not reach a log: printing it by any verb of fmt,

@@ -76,6 +76,9 @@ func invalid(argument, format string, args ...any) error {
 	}
 }
 
+// keyPrefix begins the ids of lasting keys that are made here.
+const keyPrefix = "DPAK"
+
 // randomKeyID returns "DPAK" and 16 characters: 80 random bits. It matches
 // what AWS promises of ids, \w{16,128} (IAM API reference, "AccessKey").
 func randomKeyID(rand io.Reader) (string, error) {
@@ -83,7 +86,7 @@ func randomKeyID(rand io.Reader) (string, error) {
 	if _, err := io.ReadFull(rand, b[:]); err != nil {
 		return "", err
 	}
-	return "DPAK" + base32.StdEncoding.EncodeToString(b[:]), nil
+	return keyPrefix + base32.StdEncoding.EncodeToString(b[:]), nil
 }
 
 // randomSecret returns 40 letters and digits: 238 random bits. The '/' and

@@ -28,6 +28,9 @@ type NewKey struct {
 	// empty to make a random one.
 	ID     string
 	Secret daypass.Secret
+	// Policy is the IAM policy document of the key; empty lets it act as its
+	// account. The caller has checked that it is one.
+	Policy string
 }
 
 // CreateKey makes an access key and returns it with its secret, which can be
@@ -119,6 +122,22 @@ func (s *State) SetKeyDisabled(ctx context.Context, id string, disabled bool) er
 	return nil
 }
 
+// SetKeyPolicy sets the policy of an access key, which the caller has checked
+// to be one; empty lets the key act as its account. The root key has none.
+// Errors: NoSuchAccessKey, InvalidRequest.
+func (s *State) SetKeyPolicy(ctx context.Context, id, policy string) error {
+	const op = "state.SetKeyPolicy"
+	if err := s.refuseRoot(ctx, id); err != nil {
+		return failed(op, err)
+	}
+	err := s.driver.SetKeyPolicy(ctx, id, policy)
+	s.keys.drop(id)
+	if err != nil {
+		return failed(op, err)
+	}
+	return nil
+}
+
 // DeleteKey removes an access key, and with it whatever it signed. The root
 // key cannot be removed, only replaced by EnsureRoot. Errors:
 // NoSuchAccessKey, InvalidRequest.
@@ -143,7 +162,7 @@ func (s *State) refuseRoot(ctx context.Context, id string) error {
 	if r.Root {
 		return &daypass.Error{
 			Code:    daypass.InvalidRequest,
-			Message: "the root key cannot be disabled or deleted; to replace it, restart the server with another root key",
+			Message: "the root key cannot be disabled, deleted or given a policy; to replace it, restart the server with another root key",
 		}
 	}
 	return nil
@@ -153,7 +172,7 @@ func (s *State) refuseRoot(ctx context.Context, id string) error {
 func (s *State) newKey(n NewKey) (daypass.AccessKey, error) {
 	k := daypass.AccessKey{
 		ID: n.ID, Secret: n.Secret, Owner: n.Owner, Name: n.Name,
-		Created: stamp(s.now()), Expires: stamp(n.Expires),
+		Created: stamp(s.now()), Expires: stamp(n.Expires), Policy: n.Policy,
 	}
 	if k.Owner == "" {
 		k.Owner = DefaultOwner
@@ -191,7 +210,7 @@ func (s *State) record(k daypass.AccessKey) (KeyRecord, error) {
 	sealed, err := s.secrets.seal(s.rand, k.ID, string(k.Secret))
 	return KeyRecord{
 		ID: k.ID, SealedSecret: sealed, Owner: k.Owner, Name: k.Name,
-		Created: k.Created, Expires: k.Expires, Disabled: k.Disabled, Root: k.Root,
+		Created: k.Created, Expires: k.Expires, Disabled: k.Disabled, Root: k.Root, Policy: k.Policy,
 	}, err
 }
 
@@ -210,6 +229,6 @@ func (s *State) openRecord(r KeyRecord) (daypass.AccessKey, error) {
 func (r KeyRecord) accessKey() daypass.AccessKey {
 	return daypass.AccessKey{
 		ID: r.ID, Owner: r.Owner, Name: r.Name,
-		Created: r.Created, Expires: r.Expires, Disabled: r.Disabled, Root: r.Root,
+		Created: r.Created, Expires: r.Expires, Disabled: r.Disabled, Root: r.Root, Policy: r.Policy,
 	}
 }

@@ -9,7 +9,11 @@ import (
 )
 
 // The purposes that sub-keys are derived for.
-const purposeAccessKey = "access key secret"
+const (
+	purposeAccessKey     = "access key secret"
+	purposeSessionToken  = "session token"
+	purposeSessionSecret = "session secret"
+)
 
 // sealVersion is the first byte of what seal returns. Another scheme takes
 // another number, so that both can be read.

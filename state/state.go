@@ -31,9 +31,13 @@ type Options struct {
 type State struct {
 	driver  Driver
 	secrets *sealer
+	tokens  *sealer // of session tokens
 	now     func() time.Time
 	rand    io.Reader
 	keys    *keyCache
+
+	sessionSecrets []byte // derives the secrets of temporary keys
+	settings       settingCache
 }
 
 // Open returns the state that d keeps, its secrets sealed under key. It fails
@@ -48,10 +52,18 @@ func Open(ctx context.Context, d Driver, key MasterKey, o Options) (*State, erro
 	if err != nil {
 		return nil, failed(op, err)
 	}
+	tokens, err := newSealer(key, purposeSessionToken)
+	if err != nil {
+		return nil, failed(op, err)
+	}
+	sessionSecrets, err := key.derive(purposeSessionSecret)
+	if err != nil {
+		return nil, failed(op, err)
+	}
 	if err := checkMasterKey(ctx, d, key); err != nil {
 		return nil, failed(op, err)
 	}
-	s := &State{driver: d, secrets: secrets, now: o.Clock, rand: o.Rand, keys: newKeyCache()}
+	s := &State{driver: d, secrets: secrets, tokens: tokens, sessionSecrets: sessionSecrets, now: o.Clock, rand: o.Rand, keys: newKeyCache()}
 	if s.now == nil {
 		s.now = time.Now
 	}

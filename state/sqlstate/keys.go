@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	selectKey = `SELECT id, sealed_secret, owner, name, created, expires, disabled, root FROM access_keys `
-	insertKey = `INSERT INTO access_keys (id, sealed_secret, owner, name, created, expires, disabled, root)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`
+	selectKey = `SELECT id, sealed_secret, owner, name, created, expires, disabled, root, policy FROM access_keys `
+	insertKey = `INSERT INTO access_keys (id, sealed_secret, owner, name, created, expires, disabled, root, policy)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`
 )
 
 // InsertKey implements state.Driver.
@@ -64,6 +64,11 @@ func (d *Driver) SetKeyDisabled(ctx context.Context, id string, disabled bool) e
 	return d.changeOne(ctx, "SetKeyDisabled", `UPDATE access_keys SET disabled = $1 WHERE id = $2`, disabled, id)
 }
 
+// SetKeyPolicy implements state.Driver.
+func (d *Driver) SetKeyPolicy(ctx context.Context, id, policy string) error {
+	return d.changeOne(ctx, "SetKeyPolicy", `UPDATE access_keys SET policy = $1 WHERE id = $2`, policy, id)
+}
+
 // DeleteKey implements state.Driver.
 func (d *Driver) DeleteKey(ctx context.Context, id string) error {
 	return d.changeOne(ctx, "DeleteKey", `DELETE FROM access_keys WHERE id = $1`, id)
@@ -96,14 +101,14 @@ func (d *Driver) changeOne(ctx context.Context, op, statement string, args ...an
 
 // keyArgs returns the parameters of insertKey.
 func keyArgs(k state.KeyRecord) []any {
-	return []any{k.ID, k.SealedSecret, k.Owner, k.Name, micros(k.Created), micros(k.Expires), k.Disabled, k.Root}
+	return []any{k.ID, k.SealedSecret, k.Owner, k.Name, micros(k.Created), micros(k.Expires), k.Disabled, k.Root, k.Policy}
 }
 
 // scanKey reads a row of selectKey.
 func scanKey(row interface{ Scan(...any) error }) (state.KeyRecord, error) {
 	var k state.KeyRecord
 	var created, expires sql.NullInt64
-	err := row.Scan(&k.ID, &k.SealedSecret, &k.Owner, &k.Name, &created, &expires, &k.Disabled, &k.Root)
+	err := row.Scan(&k.ID, &k.SealedSecret, &k.Owner, &k.Name, &created, &expires, &k.Disabled, &k.Root, &k.Policy)
 	k.Created, k.Expires = timeOf(created), timeOf(expires)
 	return k, err
 }

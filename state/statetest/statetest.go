@@ -39,6 +39,8 @@ func Run(t *testing.T, open func(t *testing.T) state.Driver) {
 		{"InitRace", testInitRace},
 		{"RootRace", testRootRace},
 		{"ReadYourWrites", testReadYourWrites},
+		{"KeyPolicy", testKeyPolicy},
+		{"BucketSettings", testBucketSettings},
 		{"Canceled", testCanceled},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -57,6 +59,7 @@ func Run(t *testing.T, open func(t *testing.T) state.Driver) {
 func key(id string) state.KeyRecord {
 	return state.KeyRecord{
 		ID:           id,
+		Policy:       `{"Version":"2012-10-17","Statement":[]} für ` + id,
 		SealedSecret: []byte("\x00\x01sealed\xff" + id),
 		Owner:        "owner-of-" + id,
 		Name:         "Größe 'x' \"y\" -- " + id,

@@ -1,0 +1,94 @@
+package state
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Bucket settings are read with every request, so they are cached: a change
+// made through this State shows at once, one by another process within
+// settingMaxAge.
+const (
+	settingMaxAge  = time.Second
+	settingEntries = 4096
+)
+
+// A settingCache keeps the settings of buckets. Only buckets that exist are
+// asked for, so requests cannot fill it with inventions; past settingEntries
+// it starts afresh.
+type settingCache struct {
+	mu      sync.RWMutex
+	entries map[string]cachedSettings
+	changes uint64
+}
+
+type cachedSettings struct {
+	values map[string][]byte
+	loaded time.Time
+}
+
+func (c *settingCache) get(id string, now time.Time) (map[string][]byte, uint64, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	e, ok := c.entries[id]
+	return e.values, c.changes, ok && now.Sub(e.loaded) < settingMaxAge
+}
+
+// put adds what was read when there had been that many changes; a change in
+// between may have made it old.
+func (c *settingCache) put(id string, values map[string][]byte, now time.Time, changes uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changes != changes {
+		return
+	}
+	if c.entries == nil || len(c.entries) >= settingEntries {
+		c.entries = make(map[string]cachedSettings)
+	}
+	c.entries[id] = cachedSettings{values, now}
+}
+
+func (c *settingCache) drop(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes++
+	delete(c.entries, id)
+}
+
+// BucketSettings returns the settings of the bucket with a creation id, by
+// name. The map and its values must not be changed.
+func (s *State) BucketSettings(ctx context.Context, bucketID string) (map[string][]byte, error) {
+	now := s.now()
+	values, changes, ok := s.settings.get(bucketID, now)
+	if ok {
+		return values, nil
+	}
+	values, err := s.driver.BucketSettings(ctx, bucketID)
+	if err != nil {
+		return nil, failed("state.BucketSettings", err)
+	}
+	s.settings.put(bucketID, values, now, changes)
+	return values, nil
+}
+
+// SetBucketSetting sets a setting of the bucket with a creation id; a nil
+// value removes it.
+func (s *State) SetBucketSetting(ctx context.Context, bucketID, name string, value []byte) error {
+	err := s.driver.SetBucketSetting(ctx, bucketID, name, value)
+	s.settings.drop(bucketID)
+	if err != nil {
+		return failed("state.SetBucketSetting", err)
+	}
+	return nil
+}
+
+// DeleteBucketSettings removes the settings of a bucket that is no more.
+func (s *State) DeleteBucketSettings(ctx context.Context, bucketID string) error {
+	err := s.driver.DeleteBucketSettings(ctx, bucketID)
+	s.settings.drop(bucketID)
+	if err != nil {
+		return failed("state.DeleteBucketSettings", err)
+	}
+	return nil
+}
