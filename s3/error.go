@@ -1,0 +1,138 @@
+package s3
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/daypass/daypass"
+)
+
+// Codes that only the endpoint uses; the others are in package daypass. Names
+// are those of the S3 API reference, "Error responses".
+const (
+	AccessControlListNotSupported daypass.Code = "AccessControlListNotSupported"
+	AccessForbidden               daypass.Code = "AccessForbidden"
+	BadRequest                    daypass.Code = "BadRequest"
+	IllegalLocationConstraint     daypass.Code = "IllegalLocationConstraintException"
+	InvalidBucketACL              daypass.Code = "InvalidBucketAclWithObjectOwnership"
+	InvalidLocationConstraint     daypass.Code = "InvalidLocationConstraint"
+	InvalidPartNumber             daypass.Code = "InvalidPartNumber"
+	InvalidStorageClass           daypass.Code = "InvalidStorageClass"
+	InvalidURI                    daypass.Code = "InvalidURI"
+	MaxMessageLengthExceeded      daypass.Code = "MaxMessageLengthExceeded"
+	MetadataTooLarge              daypass.Code = "MetadataTooLarge"
+	SignatureDoesNotMatch         daypass.Code = "SignatureDoesNotMatch"
+)
+
+type errorRow struct {
+	status  int
+	message string
+}
+
+// errorTable has a row for every code that may be answered.
+var errorTable = map[daypass.Code]errorRow{
+	daypass.AccessDenied:                {403, "Access Denied"},
+	daypass.BadDigest:                   {400, "The Content-MD5 you specified did not match what we received."},
+	daypass.BucketAlreadyExists:         {409, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again."},
+	daypass.BucketAlreadyOwnedByYou:     {409, "Your previous request to create the named bucket succeeded and you already own it."},
+	daypass.BucketNotEmpty:              {409, "The bucket you tried to delete is not empty"},
+	daypass.EntityTooLarge:              {400, "Your proposed upload exceeds the maximum allowed size"},
+	daypass.IncompleteBody:              {400, "You did not provide the number of bytes specified by the Content-Length HTTP header"},
+	daypass.InsufficientStorage:         {507, "There is not enough space to store the object."},
+	daypass.InternalError:               {500, "We encountered an internal error. Please try again."},
+	daypass.InvalidAccessKeyID:          {403, "The AWS Access Key Id you provided does not exist in our records."},
+	daypass.InvalidArgument:             {400, "Invalid Argument"},
+	daypass.InvalidBucketName:           {400, "The specified bucket is not valid."},
+	daypass.InvalidDigest:               {400, "The Content-MD5 you specified was invalid."},
+	daypass.InvalidRange:                {416, "The requested range is not satisfiable"},
+	daypass.InvalidRequest:              {400, "Invalid Request"},
+	daypass.KeyTooLongError:             {400, "Your key is too long"},
+	daypass.MalformedXML:                {400, "The XML you provided was not well-formed or did not validate against our published schema"},
+	daypass.MethodNotAllowed:            {405, "The specified method is not allowed against this resource."},
+	daypass.MissingContentLength:        {411, "You must provide the Content-Length HTTP header."},
+	daypass.NoSuchBucket:                {404, "The specified bucket does not exist"},
+	daypass.NoSuchKey:                   {404, "The specified key does not exist."},
+	daypass.NoSuchVersion:               {404, "The specified version does not exist."},
+	daypass.NotImplemented:              {501, "A header you provided implies functionality that is not implemented"},
+	daypass.NotModified:                 {304, "Not Modified"},
+	daypass.PreconditionFailed:          {412, "At least one of the pre-conditions you specified did not hold"},
+	daypass.RequestTimeout:              {400, "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."},
+	daypass.ServiceUnavailable:          {503, "Service is unable to handle request."},
+	daypass.SlowDown:                    {503, "Please reduce your request rate."},
+	daypass.XAmzContentSHA256Mismatch:   {400, "The provided 'x-amz-content-sha256' header does not match what was computed."},
+	AccessControlListNotSupported:       {400, "The bucket does not allow ACLs"},
+	AccessForbidden:                     {403, "CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."},
+	BadRequest:                          {400, "Bad Request"},
+	IllegalLocationConstraint:           {400, "The location constraint is incompatible for the region specific endpoint this request was sent to."},
+	InvalidBucketACL:                    {400, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"},
+	InvalidLocationConstraint:           {400, "The specified location-constraint is not valid"},
+	InvalidPartNumber:                   {416, "The requested partnumber is not satisfiable"},
+	InvalidStorageClass:                 {400, "The storage class you specified is not valid"},
+	InvalidURI:                          {400, "Couldn't parse the specified URI."},
+	MaxMessageLengthExceeded:            {400, "Your request was too big."},
+	MetadataTooLarge:                    {400, "Your metadata headers exceed the maximum allowed metadata size"},
+	SignatureDoesNotMatch:               {403, "The request signature we calculated does not match the signature you provided. Check your key and signing method."},
+	"AuthorizationHeaderMalformed":      {400, "The authorization header is malformed"},
+	"AuthorizationQueryParametersError": {400, "Query-string authentication parameters are not valid"},
+	"EntityTooSmall":                    {400, "Your proposed upload is smaller than the minimum allowed size"},
+	"ExpiredToken":                      {400, "The provided token has expired."},
+	"InvalidChunkSizeError":             {403, "Only the last chunk is allowed to have a size less than 8192 bytes"},
+	"InvalidPolicyDocument":             {400, "The content of the form does not meet the conditions specified in the policy document."},
+	"InvalidToken":                      {400, "The provided token is malformed or otherwise invalid."},
+	"MalformedTrailerError":             {400, "The request contained trailing data that was not well-formed or did not conform to our published schema."},
+	"MissingSecurityHeader":             {400, "Your request was missing a required header"},
+	"RequestTimeTooSkewed":              {403, "The difference between the request time and the current time is too large."},
+}
+
+// Status returns the HTTP status of a code, 500 for one that is not in the
+// table.
+func Status(code daypass.Code) int {
+	if row, ok := errorTable[code]; ok {
+		return row.status
+	}
+	return http.StatusInternalServerError
+}
+
+// Message returns the standard message of a code, that of InternalError for
+// one that is not in the table.
+func Message(code daypass.Code) string {
+	if row, ok := errorTable[code]; ok {
+		return row.message
+	}
+	return errorTable[daypass.InternalError].message
+}
+
+// ErrorOf returns what a client may be told of an error: code, message and
+// details. An error that the table does not know becomes InternalError, of
+// which the client learns nothing more. err must not be nil.
+func ErrorOf(err error) *daypass.Error {
+	var e *daypass.Error
+	if !errors.As(err, &e) {
+		return &daypass.Error{Code: daypass.InternalError, Message: Message(daypass.InternalError)}
+	}
+	if _, known := errorTable[e.Code]; !known || e.Code == daypass.InternalError {
+		return &daypass.Error{Code: daypass.InternalError, Message: Message(daypass.InternalError)}
+	}
+	out := &daypass.Error{Code: e.Code, Message: e.Message, Details: e.Details}
+	if out.Message == "" {
+		out.Message = Message(e.Code)
+	}
+	return out
+}
+
+// AppendError appends the XML body of an error that ErrorOf returned: code,
+// message, the details in their order, RequestId, HostId.
+func AppendError(dst []byte, e *daypass.Error, requestID, hostID string) []byte {
+	w := writer{b: dst, replace: true}
+	w.declare()
+	w.open("Error")
+	w.text("Code", string(e.Code))
+	w.text("Message", e.Message)
+	for _, d := range e.Details {
+		w.text(d.Name, d.Value)
+	}
+	w.text("RequestId", requestID)
+	w.text("HostId", hostID)
+	w.close("Error")
+	return w.b
+}
