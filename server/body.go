@@ -1,0 +1,224 @@
+package server
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/s3"
+	"github.com/daypass/daypass/sign"
+	"github.com/daypass/daypass/store"
+)
+
+// upload returns the body of a request, without framing, that checks itself
+// against everything that the client promised about it.
+func (c *call) upload(w *response, maxSize int64) (*store.Upload, error) {
+	opts := store.UploadOptions{MaxSize: maxSize}
+	sum, err := c.checksum()
+	if err != nil {
+		return nil, err
+	}
+	opts.Checksum, opts.ChecksumValue = sum.algorithm, sum.value
+	if opts.Size, err = c.bodyLength(); err != nil {
+		return nil, err
+	}
+	if opts.MD5, err = c.contentMD5(); err != nil {
+		return nil, err
+	}
+	if p := c.result.Payload; p.Kind == sign.PayloadSHA256 {
+		if opts.ContentSHA256, err = hex.DecodeString(p.SHA256); err != nil {
+			return nil, err
+		}
+	}
+	body := w.pace.reader(c.r.Body)
+	if c.result.Payload.Chunked() {
+		chunks := sign.NewChunkReader(body, c.result, opts.Size, c.head.sent.Values("X-Amz-Trailer"))
+		body = chunkBody{chunks}
+		if sum.trailer {
+			opts.Trailer = func() (string, error) { return chunks.Trailer().Get(sum.header), nil }
+		}
+	}
+	return store.NewUpload(body, opts)
+}
+
+// chunkBody gives the errors of a ChunkReader their place in the vocabulary.
+type chunkBody struct{ *sign.ChunkReader }
+
+// Read implements io.Reader.
+func (b chunkBody) Read(p []byte) (int, error) {
+	n, err := b.ChunkReader.Read(p)
+	if err != nil && err != io.EOF {
+		err = signError(err)
+	}
+	return n, err
+}
+
+// bodyLength returns the length in bytes of the body without framing, which
+// S3 must know in advance.
+func (c *call) bodyLength() (int64, error) {
+	decoded := c.head.get("X-Amz-Decoded-Content-Length")
+	switch {
+	case c.result.Payload.Chunked():
+		return decodedLength(decoded)
+	case decoded != "":
+		return 0, invalidRequest("x-amz-decoded-content-length was given, but x-amz-content-sha256 does not say that the body is chunked.")
+	case c.r.ContentLength < 0 && len(c.r.TransferEncoding) > 0:
+		return 0, notImplemented(daypass.Detail{Name: "Header", Value: "Transfer-Encoding"})
+	case c.r.ContentLength < 0, c.r.ContentLength == 0 && c.lacksLength():
+		return 0, &daypass.Error{Code: daypass.MissingContentLength}
+	}
+	return c.r.ContentLength, nil
+}
+
+// lacksLength reports whether an HTTP/1 request says nothing of its length,
+// which net/http shows as zero.
+func (c *call) lacksLength() bool {
+	return c.r.ProtoMajor == 1 && c.head.sent.Get("Content-Length") == ""
+}
+
+func decodedLength(s string) (int64, error) {
+	if s == "" {
+		return 0, &daypass.Error{Code: daypass.MissingContentLength}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 {
+		return 0, invalidArgument("x-amz-decoded-content-length must be the length of the body in bytes.", "x-amz-decoded-content-length", s)
+	}
+	return n, nil
+}
+
+// contentMD5 returns the decoded Content-MD5, nil where there is none.
+func (c *call) contentMD5() ([]byte, error) {
+	v := c.head.get("Content-Md5")
+	if v == "" {
+		return nil, nil
+	}
+	sum, err := base64.StdEncoding.Strict().DecodeString(v)
+	if err != nil || len(sum) != 16 {
+		return nil, &daypass.Error{Code: daypass.InvalidDigest, Err: err,
+			Details: []daypass.Detail{{Name: "Content-MD5", Value: v}}}
+	}
+	return sum, nil
+}
+
+// A bodyChecksum is the checksum that a request gives for its body, in a
+// header or behind the body in a trailer.
+type bodyChecksum struct {
+	algorithm store.ChecksumAlgorithm // empty: none
+	header    string
+	value     string
+	trailer   bool
+}
+
+// checksumHeaders are the headers that carry a checksum, in canonical form.
+var checksumHeaders = [...]struct {
+	algorithm store.ChecksumAlgorithm
+	header    string
+}{
+	{store.CRC32, "X-Amz-Checksum-Crc32"},
+	{store.CRC32C, "X-Amz-Checksum-Crc32c"},
+	{store.CRC64NVME, "X-Amz-Checksum-Crc64nvme"},
+	{store.SHA1, "X-Amz-Checksum-Sha1"},
+	{store.SHA256, "X-Amz-Checksum-Sha256"},
+}
+
+// checksum finds the one checksum that a request may give (S3 User Guide,
+// "Checking object integrity").
+func (c *call) checksum() (bodyChecksum, error) {
+	var found bodyChecksum
+	n := 0
+	for _, row := range checksumHeaders {
+		if v := c.head.get(row.header); v != "" {
+			found, n = bodyChecksum{algorithm: row.algorithm, header: row.header, value: v}, n+1
+		}
+	}
+	trailers, err := c.trailers()
+	if err != nil {
+		return found, err
+	}
+	for _, t := range trailers {
+		found, n = t, n+1
+	}
+	if n > 1 {
+		return found, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+	}
+	if err := c.unknownChecksum(); err != nil {
+		return found, err
+	}
+	return found, c.sdkAlgorithm(found)
+}
+
+// trailers returns the checksums that x-amz-trailer announces.
+func (c *call) trailers() (found []bodyChecksum, err error) {
+	for _, list := range c.head.sent.Values("X-Amz-Trailer") {
+		for name := range strings.SplitSeq(list, ",") {
+			t, ok := trailingChecksum(strings.TrimSpace(name))
+			if !ok || !c.result.Payload.Chunked() {
+				return nil, invalidRequest("The value specified in the x-amz-trailer header is not supported")
+			}
+			found = append(found, t)
+		}
+	}
+	return found, nil
+}
+
+func trailingChecksum(name string) (bodyChecksum, bool) {
+	for _, row := range checksumHeaders {
+		if strings.EqualFold(name, row.header) {
+			return bodyChecksum{algorithm: row.algorithm, header: row.header, trailer: true}, true
+		}
+	}
+	return bodyChecksum{}, false
+}
+
+// unknownChecksum refuses a checksum of an algorithm that S3 does not have.
+func (c *call) unknownChecksum() error {
+	return c.head.eachAmz(func(name, _ string) error {
+		rest, ok := strings.CutPrefix(name, "x-amz-checksum-")
+		_, known := trailingChecksum(name)
+		if !ok || known || rest == "algorithm" || rest == "mode" || rest == "type" {
+			return nil
+		}
+		return invalidRequest("The algorithm type you specified in x-amz-checksum- header is invalid.")
+	})
+}
+
+// sdkAlgorithm checks what an SDK says it did against what it sent.
+func (c *call) sdkAlgorithm(found bodyChecksum) error {
+	v := c.head.get("X-Amz-Sdk-Checksum-Algorithm")
+	switch {
+	case v == "" || strings.EqualFold(v, string(found.algorithm)):
+		return nil
+	case found.algorithm == "":
+		return invalidRequest("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+	}
+	return invalidRequest("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+}
+
+// document reads a small body whole, checked like every other.
+func (c *call) document(w *response, maxSize int64) ([]byte, error) {
+	u, err := c.upload(w, maxSize)
+	if daypass.CodeOf(err) == daypass.EntityTooLarge {
+		return nil, &daypass.Error{Code: s3.MaxMessageLengthExceeded, Err: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(u)
+}
+
+// setChecksums shows an object's checksums.
+func setChecksums(h http.Header, sums []store.Checksum) {
+	for _, sum := range sums {
+		for _, row := range checksumHeaders {
+			if row.algorithm == sum.Algorithm {
+				h[row.header] = []string{sum.Value}
+				h["X-Amz-Checksum-Type"] = []string{s3.FullObject}
+			}
+		}
+	}
+}

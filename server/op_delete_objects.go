@@ -1,0 +1,89 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"sync"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/s3"
+	"github.com/daypass/daypass/store"
+)
+
+// parallelDeletes is how many objects of one request are deleted at a time.
+// Each is durable before it is reported, and stores commit concurrent writes
+// together.
+const parallelDeletes = 16
+
+// deleteObjects removes up to 1,000 objects and reports on each (S3 API
+// reference, DeleteObjects).
+func (s *Server) deleteObjects(w *response, c *call) error {
+	if err := c.requireDigest(); err != nil {
+		return err
+	}
+	if _, err := s.store.Bucket(c.r.Context(), c.ref.Bucket); err != nil {
+		return err
+	}
+	body, err := c.document(w, s3.MaxDeleteBody)
+	if err != nil {
+		return err
+	}
+	req, err := s3.ParseDelete(body)
+	if err != nil {
+		return err
+	}
+	result := s3.DeleteResult{Quiet: req.Quiet, Entries: s.deleteAll(c, req.Objects)}
+	return w.xml(http.StatusOK, result.Append(nil))
+}
+
+// requireDigest refuses a body without any digest, as S3 does for this action.
+func (c *call) requireDigest() error {
+	sum, err := c.checksum()
+	if err != nil {
+		return err
+	}
+	if sum.algorithm == "" && c.head.get("Content-Md5") == "" {
+		return invalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	}
+	return nil
+}
+
+// deleteAll deletes objects and returns the outcomes in the same order.
+func (s *Server) deleteAll(c *call, objects []s3.DeleteObject) []s3.DeletedObject {
+	out := make([]s3.DeletedObject, len(objects))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(parallelDeletes, len(objects)) {
+		wg.Go(func() {
+			for i := range next {
+				out[i] = s.deleteOne(c.r.Context(), c.ref.Bucket, &objects[i])
+			}
+		})
+	}
+	for i := range objects {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return out
+}
+
+func (s *Server) deleteOne(ctx context.Context, bucket string, o *s3.DeleteObject) s3.DeletedObject {
+	out := s3.DeletedObject{Key: o.Key, VersionID: o.VersionID}
+	if err := s.tryDelete(ctx, bucket, o); err != nil {
+		e := s3.ErrorOf(err)
+		out.Code, out.Message = string(e.Code), e.Message
+		if e.Code == daypass.InternalError {
+			s.cfg.Logger.Error("delete", "bucket", bucket, "key", o.Key, "err", err)
+		}
+	}
+	return out
+}
+
+func (s *Server) tryDelete(ctx context.Context, bucket string, o *s3.DeleteObject) error {
+	if o.LastModified != "" || o.Size != "" {
+		return notImplemented()
+	}
+	ref := daypass.ObjectRef{Bucket: bucket, Key: o.Key, VersionID: o.VersionID}
+	return s.store.DeleteObject(ctx, ref, store.WriteConditions{IfMatch: s3.UnquoteETag(o.ETag)})
+}

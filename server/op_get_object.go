@@ -1,0 +1,206 @@
+package server
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/s3"
+	"github.com/daypass/daypass/store"
+)
+
+// getObject answers with an object or a part of it (S3 API reference,
+// GetObject).
+func (s *Server) getObject(w *response, c *call) error {
+	over, err := c.overrides()
+	if err != nil {
+		return err
+	}
+	obj, body, err := s.store.OpenObject(c.r.Context(), c.ref)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	part, err := c.present(w, obj, over)
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(part.status())
+	return w.send(body, part.off, part.n)
+}
+
+// headObject answers with what a GET would, without the body (S3 API
+// reference, HeadObject).
+func (s *Server) headObject(w *response, c *call) error {
+	over, err := c.overrides()
+	if err != nil {
+		return err
+	}
+	obj, err := s.store.Object(c.r.Context(), c.ref)
+	if err != nil {
+		return err
+	}
+	part, err := c.present(w, obj, over)
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(part.status())
+	return nil
+}
+
+// A span is the part of an object that a request gets.
+type span struct {
+	off, n  int64
+	partial bool
+}
+
+func (s span) status() int {
+	if s.partial {
+		return http.StatusPartialContent
+	}
+	return http.StatusOK
+}
+
+// present checks the conditions, finds out which part is asked for, and sets
+// the headers of the answer.
+func (c *call) present(w *response, obj *store.Object, over []field) (span, error) {
+	h := w.Header()
+	if err := c.readConditions().Check(obj); err != nil {
+		if daypass.CodeOf(err) == daypass.NotModified {
+			setValidators(h, obj)
+		}
+		return span{}, err
+	}
+	part, err := c.span(obj)
+	if err != nil {
+		if daypass.CodeOf(err) == daypass.InvalidRange {
+			h.Set("Content-Range", "bytes */"+strconv.FormatInt(obj.Size, 10))
+		}
+		return span{}, err
+	}
+	setValidators(h, obj)
+	setMetadata(h, &obj.Metadata)
+	for _, o := range over {
+		h[o.name] = []string{o.value}
+	}
+	h["Accept-Ranges"] = acceptRanges
+	h["Content-Length"] = []string{strconv.FormatInt(part.n, 10)}
+	switch {
+	case part.partial:
+		h["Content-Range"] = []string{contentRange(part, obj.Size)}
+	case strings.EqualFold(c.head.get("X-Amz-Checksum-Mode"), "ENABLED"):
+		// The checksum of the whole object says nothing about a part.
+		setChecksums(h, obj.Checksums)
+	}
+	return part, nil
+}
+
+var acceptRanges = []string{"bytes"}
+
+func contentRange(s span, size int64) string {
+	return "bytes " + strconv.FormatInt(s.off, 10) + "-" + strconv.FormatInt(s.off+s.n-1, 10) +
+		"/" + strconv.FormatInt(size, 10)
+}
+
+// span returns the part that Range or partNumber asks for.
+func (c *call) span(obj *store.Object) (span, error) {
+	whole := span{n: obj.Size}
+	header := c.head.sent.Get("Range")
+	if number, ok := c.query.Lookup("partNumber"); ok {
+		return whole.numbered(number, header)
+	}
+	if header == "" || !c.rangeApplies(obj) {
+		return whole, nil
+	}
+	off, n, ok, err := store.ParseRange(header, obj.Size)
+	if err != nil || !ok {
+		return whole, err
+	}
+	return span{off: off, n: n, partial: true}, nil
+}
+
+// numbered returns the part with a number of an object that was uploaded
+// whole: it has the one part 1.
+func (s span) numbered(number, header string) (span, error) {
+	n, err := strconv.Atoi(number)
+	switch {
+	case err != nil || n < 1 || n > s3.MaxObjectPart:
+		return s, invalidArgument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", number)
+	case header != "":
+		return s, invalidRequest("Cannot specify both Range header and partNumber query parameter")
+	case n > 1:
+		return s, &daypass.Error{Code: s3.InvalidPartNumber, Details: []daypass.Detail{
+			{Name: "ActualPartCount", Value: "1"}, {Name: "PartNumberRequested", Value: number},
+		}}
+	}
+	s.partial = s.n > 0
+	return s, nil
+}
+
+// rangeApplies evaluates If-Range (RFC 9110, section 13.1.5): a part of an
+// object that has changed is of no use.
+func (c *call) rangeApplies(obj *store.Object) bool {
+	v := c.head.sent.Get("If-Range")
+	if v == "" {
+		return true
+	}
+	if t, ok := s3.ParseTime(v); ok {
+		return t.Equal(obj.ModTime.UTC().Truncate(time.Second))
+	}
+	return v == s3.QuoteETag(obj.ETag)
+}
+
+// setValidators sets the headers by which a client recognizes a version.
+func setValidators(h http.Header, obj *store.Object) {
+	h["Etag"] = []string{s3.QuoteETag(obj.ETag)}
+	h["Last-Modified"] = []string{obj.ModTime.UTC().Format(http.TimeFormat)}
+}
+
+// defaultContentType is that of an object whose writer gave none.
+var defaultContentType = []string{"binary/octet-stream"}
+
+// setMetadata sets the headers that the writer of an object has given.
+func setMetadata(h http.Header, m *store.Metadata) {
+	h["Content-Type"] = defaultContentType
+	for _, f := range [...]field{
+		{"Content-Type", m.ContentType},
+		{"Cache-Control", m.CacheControl},
+		{"Content-Disposition", m.ContentDisposition},
+		{"Content-Encoding", m.ContentEncoding},
+		{"Content-Language", m.ContentLanguage},
+		{"Expires", m.Expires},
+		{"X-Amz-Website-Redirect-Location", m.WebsiteRedirect},
+		{"X-Amz-Storage-Class", m.StorageClass},
+	} {
+		if f.value != "" {
+			h[f.name] = []string{f.value}
+		}
+	}
+	for name, value := range m.User {
+		// S3 sends these names in lower case, and some programs look for
+		// them so.
+		h[s3.MetadataPrefix+name] = []string{value}
+	}
+}
+
+// A field is one header and its value, as it goes over the wire.
+type field struct{ name, value string }
+
+// overrides returns the headers that response-* parameters ask for.
+func (c *call) overrides() ([]field, error) {
+	var over []field
+	for _, o := range s3.Overrides() {
+		v := c.query.Get(o.Param)
+		if v == "" {
+			continue
+		}
+		encoded, ok := s3.Latin1(v)
+		if !ok {
+			return nil, invalidArgument("Header value cannot be represented using ISO-8859-1.", o.Param, v)
+		}
+		over = append(over, field{o.Header, encoded})
+	}
+	return over, nil
+}

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/daypass/daypass"
+)
+
+// A pace bounds how slowly a client may send or take a body, by deadlines of
+// the connection. Deadlines are compared with the machine's clock, so this is
+// the one place that does not use Config.Clock.
+type pace struct {
+	conn  *http.ResponseController // nil where nothing is bounded
+	rate  int64                    // bytes per second; zero: none asked for
+	grace time.Duration
+	until time.Time // when a body must have been read; zero: never
+}
+
+func (s *Server) newPace(w http.ResponseWriter, start time.Time) pace {
+	if s.cfg.MinBodyRate <= 0 && s.cfg.MaxRequestDuration <= 0 {
+		return pace{}
+	}
+	p := pace{conn: http.NewResponseController(w), rate: s.cfg.MinBodyRate, grace: s.cfg.BodyGrace}
+	if s.cfg.MaxRequestDuration > 0 {
+		p.until = start.Add(s.cfg.MaxRequestDuration)
+	}
+	return p
+}
+
+// timeFor returns how long n bytes may take at the minimum rate.
+func (p *pace) timeFor(n int64) time.Duration {
+	return time.Duration(float64(n) / float64(p.rate) * float64(time.Second))
+}
+
+// writePiece is how much is sent under one deadline. It bounds for how long a
+// client that has stopped taking anything is waited for.
+const writePiece = 256 << 10
+
+// piece returns how much of n bytes to send under one deadline.
+func (p *pace) piece(n int64) int64 {
+	if p.conn == nil || p.rate <= 0 {
+		return n
+	}
+	return min(n, writePiece)
+}
+
+// extendWrite gives the client time to take n more bytes. Connections without
+// deadlines, as in tests, are left alone here and below.
+func (p *pace) extendWrite(n int64) {
+	if p.conn != nil && p.rate > 0 {
+		_ = p.conn.SetWriteDeadline(time.Now().Add(p.grace + p.timeFor(n)))
+	}
+}
+
+// endWrite sends what net/http still holds back, within the deadline, and
+// then removes it for whoever uses the connection next.
+func (p *pace) endWrite() {
+	if p.conn == nil || p.rate <= 0 {
+		return
+	}
+	_ = p.conn.SetWriteDeadline(time.Now().Add(p.grace))
+	_ = p.conn.Flush()
+	_ = p.conn.SetWriteDeadline(time.Time{})
+}
+
+// extendRead gives the client a last time to send what is left of a body.
+func (p *pace) extendRead() {
+	if p.conn != nil {
+		_ = p.conn.SetReadDeadline(time.Now().Add(p.grace))
+	}
+}
+
+// A pacedBody reads a request's body at no less than the minimum rate. Only
+// the time spent waiting for the client counts.
+type pacedBody struct {
+	body io.Reader
+	pace *pace
+	// slack is for how long the client may still keep the server waiting: it
+	// shrinks while waiting and grows with what arrives, up to the grace.
+	slack time.Duration
+}
+
+func (p *pace) reader(body io.Reader) io.Reader {
+	return &pacedBody{body: body, pace: p, slack: p.grace}
+}
+
+// Read implements io.Reader. Whatever keeps the body from being read to its
+// end is the client's: IncompleteBody, RequestTimeout.
+func (b *pacedBody) Read(buf []byte) (int, error) {
+	if b.pace.conn == nil {
+		n, err := b.body.Read(buf)
+		return n, clientError(err)
+	}
+	began := time.Now()
+	_ = b.pace.conn.SetReadDeadline(b.deadline(began))
+	n, err := b.body.Read(buf)
+	if err != nil {
+		// net/http goes on reading, to learn when the client goes away.
+		_ = b.pace.conn.SetReadDeadline(time.Time{})
+		return n, clientError(err)
+	}
+	if b.pace.rate > 0 {
+		b.slack = min(b.pace.grace, b.slack-time.Since(began)+b.pace.timeFor(int64(n)))
+	}
+	return n, nil
+}
+
+func (b *pacedBody) deadline(now time.Time) time.Time {
+	if b.pace.rate <= 0 {
+		return b.pace.until
+	}
+	d := now.Add(max(b.slack, time.Millisecond))
+	if !b.pace.until.IsZero() && b.pace.until.Before(d) {
+		return b.pace.until
+	}
+	return d
+}
+
+func clientError(err error) error {
+	switch {
+	case err == nil || err == io.EOF:
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &daypass.Error{Op: "server.body", Code: daypass.RequestTimeout, Err: err}
+	}
+	return &daypass.Error{Op: "server.body", Code: daypass.IncompleteBody, Err: err}
+}

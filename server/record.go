@@ -1,0 +1,129 @@
+package server
+
+import (
+	"encoding/base32"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/s3"
+)
+
+// begin gives a request its ids and its response writer.
+func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
+	x := &exchange{r: r, start: time.Now()}
+	x.w = response{ResponseWriter: w, pace: s.newPace(w, x.start), cors: s.cors.allow(r.Header.Get("Origin"))}
+	s.newIDs(x)
+	h := w.Header()
+	h["X-Amz-Request-Id"] = x.w.ids[:1:1]
+	h["X-Amz-Id-2"] = x.w.ids[1:]
+	h["Server"] = serverName
+	if s.cors.configured() {
+		varyOrigin(h)
+	}
+	return x
+}
+
+var serverName = []string{"Daypass"}
+
+// Lengths of the ids, in random bytes: 16 and 48 characters, as S3's are at
+// the least.
+const (
+	requestIDBytes = 10
+	hostIDBytes    = 36
+)
+
+// newIDs gives an exchange a request id and a host id in the form of S3's.
+func (s *Server) newIDs(x *exchange) {
+	b := x.seed[:]
+	if _, err := io.ReadFull(s.cfg.Rand, b); err != nil {
+		// No answer depends on it.
+		s.cfg.Logger.Error("no randomness for a request id", "err", err)
+	}
+	var text [16 + 48]byte
+	base32.StdEncoding.Encode(text[:16], b[:requestIDBytes])
+	base64.StdEncoding.Encode(text[16:], b[requestIDBytes:])
+	both := string(text[:])
+	x.w.ids = [2]string{both[:16], both[16:]}
+}
+
+// end completes an exchange and records it. A panic of the handler becomes
+// InternalError.
+func (s *Server) end(x *exchange) {
+	if v := recover(); v != nil {
+		s.recovered(x, v)
+	}
+	abort := x.w.broken
+	if !abort {
+		x.w.pace.endWrite()
+	}
+	s.record(x)
+	if abort {
+		// Only a broken connection tells the client that the body is not
+		// whole: the status has been sent.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (s *Server) recovered(x *exchange, v any) {
+	if v == http.ErrAbortHandler {
+		x.w.broken = true
+		return
+	}
+	s.cfg.Logger.Error("panic", "request", x.w.ids[0], "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+	x.err = &daypass.Error{Op: "server", Code: daypass.InternalError, Err: fmt.Errorf("panic: %v", v)}
+	x.refuse()
+}
+
+// refuse answers with x.err, or breaks the connection where an answer has
+// already begun.
+func (x *exchange) refuse() {
+	if x.w.status != 0 {
+		x.w.broken = true
+		return
+	}
+	x.w.refuse(x.r, x.err)
+}
+
+// record logs what happened. It holds no signature, token or secret: those
+// stand in the query, in headers and in the details of errors, which are left
+// out.
+func (s *Server) record(x *exchange) {
+	level, ctx := s.cfg.LogLevel, x.r.Context()
+	if x.w.status >= http.StatusInternalServerError && x.w.status != http.StatusNotImplemented {
+		level = max(level, slog.LevelError)
+	}
+	if !s.cfg.Logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 16)
+	attrs = append(attrs, slog.String("request", x.w.ids[0]), slog.String("remote", x.r.RemoteAddr),
+		slog.String("method", x.r.Method), slog.Int("status", x.w.status),
+		slog.Int64("sent", x.w.sent), slog.Duration("took", time.Since(x.start)))
+	attrs = append(attrs, x.subject()...)
+	if x.err != nil {
+		attrs = append(attrs, slog.String("code", string(s3.ErrorOf(x.err).Code)), slog.String("reason", x.err.Error()))
+	}
+	s.cfg.Logger.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// subject tells what the request was about and who sent it, as far as that
+// was found out.
+func (x *exchange) subject() (attrs []slog.Attr) {
+	if t := x.target; t != nil {
+		if t.action != nil {
+			attrs = append(attrs, slog.String("action", string(t.action.Name)))
+		}
+		attrs = append(attrs, slog.String("bucket", t.ref.Bucket), slog.String("key", t.ref.Key))
+	}
+	if c := x.call; c != nil {
+		attrs = append(attrs, slog.String("scheme", string(c.grant.Scheme)),
+			slog.String("accessKey", c.grant.AccessKeyID), slog.String("pass", c.grant.PassID))
+	}
+	return attrs
+}

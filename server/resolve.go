@@ -1,0 +1,94 @@
+package server
+
+import (
+	"net/http"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/s3"
+	"github.com/daypass/daypass/sign"
+)
+
+// A target is what a request is about, found out from its method, host, path,
+// query and headers, before anything is known of who sent it.
+type target struct {
+	action *s3.Action
+	ref    daypass.ObjectRef
+	// path is the raw path and decoded the same without percent-encoding,
+	// both otherwise as they came.
+	path, decoded string
+	query         sign.Query
+	header        http.Header
+	view          view
+	place         place
+}
+
+// resolve finds out the action and the resource of a request.
+func (s *Server) resolve(r *http.Request) (*target, error) {
+	t := &target{header: r.Header, view: s.view(r)}
+	var rawQuery string
+	var err error
+	t.path, rawQuery = sign.RawTarget(r)
+	if t.query, err = sign.ParseQuery(rawQuery); err != nil {
+		return nil, signError(err)
+	}
+	if t.decoded, err = sign.UnescapePath(t.path); err != nil {
+		return nil, signError(err)
+	}
+	if t.decoded == "" || t.decoded[0] != '/' {
+		return nil, &daypass.Error{Code: s3.InvalidURI}
+	}
+	t.place = s.names.place(t.view.host, t.decoded, t.view.stripped)
+	t.ref = daypass.ObjectRef{Bucket: t.place.bucket, Key: t.place.key}
+	if t.place.level == s3.ObjectLevel {
+		t.ref.VersionID = t.query.Get("versionId")
+	}
+	return t, t.findAction(r.Method)
+}
+
+// findAction looks the action up in the table.
+func (t *target) findAction(method string) error {
+	sub, err := t.subResource()
+	if err != nil {
+		return err
+	}
+	var ok bool
+	if t.action, ok = s3.Find(method, t.place.level, sub, t); !ok {
+		return &daypass.Error{Code: daypass.MethodNotAllowed, Details: []daypass.Detail{
+			{Name: "Method", Value: method}, {Name: "ResourceType", Value: t.resourceType(sub)},
+		}}
+	}
+	return nil
+}
+
+func (t *target) resourceType(sub string) string {
+	if sub != "" {
+		return sub
+	}
+	return t.place.level.String()
+}
+
+// subResource returns the sub-resource that the query names. S3 refuses two
+// different ones, since they would be two actions.
+func (t *target) subResource() (string, error) {
+	sub := ""
+	for _, p := range t.query {
+		name := s3.SubResource(p.Name, p.Value)
+		switch {
+		case name == "" || name == sub:
+		case sub == "":
+			sub = name
+		default:
+			return "", invalidArgument("Conflicting query string parameters: "+sub+", "+name, "ResourceType", sub)
+		}
+	}
+	return sub, nil
+}
+
+// Carries implements s3.Request. A header may be carried as a parameter.
+func (t *target) Carries(name string) bool {
+	if len(t.header[name]) > 0 {
+		return true
+	}
+	_, ok := t.query.LookupFold(name)
+	return ok
+}

@@ -1,0 +1,144 @@
+package server
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/s3"
+	"github.com/daypass/daypass/store"
+)
+
+// A response is the http.ResponseWriter of one request. It knows what was
+// sent, and keeps io.ReaderFrom so that bodies can go out by sendfile.
+type response struct {
+	http.ResponseWriter
+	ids    [2]string // request id and host id
+	pace   pace
+	cors   *corsGrant // nil where the origin is not allowed
+	status int        // 0 until the header is sent
+	sent   int64      // bytes of the body
+	broken bool       // an answer has begun that cannot be completed
+}
+
+var (
+	_ io.ReaderFrom = (*response)(nil)
+	_ io.Writer     = (*response)(nil)
+)
+
+// WriteHeader implements http.ResponseWriter.
+func (w *response) WriteHeader(status int) {
+	if w.status != 0 {
+		return
+	}
+	w.status = status
+	if w.cors != nil {
+		w.cors.expose(w.Header())
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *response) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	w.sent += int64(n)
+	return n, err
+}
+
+// ReadFrom implements io.ReaderFrom.
+func (w *response) ReadFrom(r io.Reader) (int64, error) {
+	n, err := io.Copy(w.ResponseWriter, r)
+	w.sent += n
+	return n, err
+}
+
+// Unwrap serves http.ResponseController.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// empty answers without a body.
+func (w *response) empty(status int) error {
+	if status != http.StatusNoContent {
+		w.Header()["Content-Length"] = []string{"0"}
+	}
+	w.WriteHeader(status)
+	return nil
+}
+
+// xml answers with an XML body.
+func (w *response) xml(status int, body []byte) error {
+	h := w.Header()
+	h["Content-Type"] = []string{"application/xml"}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.WriteHeader(status)
+	w.pace.extendWrite(int64(len(body)))
+	_, err := w.Write(body)
+	return incompleteAnswer(err)
+}
+
+// send copies n bytes of an object from off on, in pieces, each of which must
+// be taken at the minimum rate.
+func (w *response) send(body store.Body, off, n int64) error {
+	for n > 0 {
+		size := w.pace.piece(n)
+		r, err := body.Range(off, size)
+		if err != nil {
+			return incompleteAnswer(err)
+		}
+		w.pace.extendWrite(size)
+		sent, err := io.Copy(w, r)
+		if err == nil && sent < size {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return incompleteAnswer(err)
+		}
+		off, n = off+size, n-size
+	}
+	return nil
+}
+
+// incompleteAnswer is the error of an answer that broke off.
+func incompleteAnswer(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &daypass.Error{Op: "server.send", Code: daypass.InternalError, Err: err}
+}
+
+// refuse answers with an error. HEAD and 304 have no body (RFC 9110, sections
+// 9.3.2 and 15.4.5).
+func (w *response) refuse(r *http.Request, err error) {
+	e := s3.ErrorOf(err)
+	status := s3.Status(e.Code)
+	h := w.Header()
+	w.closeAfter(r, e.Code)
+	if e.Code == daypass.ServiceUnavailable || e.Code == daypass.SlowDown {
+		h.Set("Retry-After", "1")
+	}
+	switch {
+	case status == http.StatusNotModified:
+		w.WriteHeader(status)
+	case r.Method == http.MethodHead:
+		h.Set("Content-Type", "application/xml")
+		w.WriteHeader(status)
+	default:
+		body := s3.AppendError(make([]byte, 0, 1024), e, w.ids[0], w.ids[1])
+		// The client learns the status either way.
+		_ = w.xml(status, body)
+	}
+}
+
+// closeAfter ends the connection where the client may still be sending a body
+// that nobody will read; net/http reads small ones to their end, for which it
+// is given time.
+func (w *response) closeAfter(r *http.Request, code daypass.Code) {
+	if r.ContentLength == 0 {
+		return
+	}
+	w.pace.extendRead()
+	expects := r.ProtoAtLeast(1, 1) && r.Header.Get("Expect") != ""
+	if r.ProtoMajor == 1 && (expects || code == daypass.RequestTimeout) {
+		w.Header().Set("Connection", "close")
+	}
+}

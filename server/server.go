@@ -1,0 +1,223 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/sign"
+	"github.com/daypass/daypass/store"
+)
+
+// Keys finds access keys.
+type Keys interface {
+	// AccessKey returns the key of an id, with its secret; disabled and
+	// expired keys too. NoSuchAccessKey. It is called concurrently and on
+	// every signed request, so it should be cheap.
+	AccessKey(ctx context.Context, id string) (daypass.AccessKey, error)
+}
+
+// Config is what a Server needs and may be told. Store, Keys and Region are
+// required; the zero value of every other field is a sound default.
+type Config struct {
+	Store *store.Store
+	Keys  Keys
+	// Region is the region that signatures must be scoped to, such as
+	// "us-east-1".
+	Region string
+
+	// Domains are host names, without port, before which a bucket may stand
+	// (virtual-host style): with "s3.example.com" the host
+	// "photos.s3.example.com" names the bucket photos.
+	Domains []string
+	// BaseURLs are the public URLs of this server, such as
+	// "https://files.example.com/s3". A signature made for one of them is
+	// accepted under any host. The path of a base URL may be taken off by a
+	// proxy or passed on.
+	BaseURLs []string
+	// HostAliases are further names, "host" or "host:port", for which
+	// signatures may have been made.
+	HostAliases []string
+	// TrustedProxies are the peers whose X-Forwarded-Host, -Port and -Prefix
+	// and Forwarded headers count; from anyone else they mean nothing.
+	TrustedProxies []netip.Prefix
+
+	// DenyV2 refuses Signature Version 2.
+	DenyV2 bool
+	// HeadWithGet accepts a URL signed for GET for HEAD too, which S3 does
+	// not.
+	HeadWithGet bool
+	// IgnoreForeignAuthorization ignores an Authorization header of another
+	// scheme, such as Bearer, on a pre-signed URL, which S3 refuses.
+	IgnoreForeignAuthorization bool
+
+	// MinBodyRate is how many bytes per second a client must send or take on
+	// average while a body is under way; it may fall behind by BodyGrace.
+	// Zero does not ask for any.
+	MinBodyRate int64
+	// BodyGrace is for how long a body may stand still. Zero is 30 s.
+	BodyGrace time.Duration
+	// MaxRequestDuration is how long after its start a request may still
+	// send its body. Zero is without end.
+	MaxRequestDuration time.Duration
+
+	// CORSOrigins are the origins whose scripts may use the endpoint: "*",
+	// or origins such as "https://app.example.com", in which one "*" stands
+	// for any text. None is S3's default: browsers keep scripts out.
+	CORSOrigins []string
+
+	// Clock is the time that signatures are checked against and that objects
+	// are stored with. Nil is time.Now.
+	Clock func() time.Time
+	// Rand is where request ids come from. Nil is crypto/rand.Reader.
+	Rand io.Reader
+	// Logger receives one record for each request. Nil discards them.
+	Logger *slog.Logger
+	// LogLevel is the level of those records; answers of status 500 and
+	// above are logged as errors.
+	LogLevel slog.Level
+}
+
+// defaultGrace is for how long a body may stand still.
+const defaultGrace = 30 * time.Second
+
+func (c Config) withDefaults() Config {
+	if c.BodyGrace <= 0 {
+		c.BodyGrace = defaultGrace
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Rand == nil {
+		c.Rand = rand.Reader
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// A Server is the S3 endpoint. It is safe for concurrent use.
+type Server struct {
+	cfg      Config
+	store    *store.Store
+	names    names
+	verifier *sign.Verifier
+	cors     corsRules
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// New returns a Server. It fails on a configuration that makes no sense.
+func New(cfg Config) (*Server, error) {
+	if cfg.Store == nil || cfg.Keys == nil || cfg.Region == "" {
+		return nil, errors.New("server: Store, Keys and Region are required")
+	}
+	cfg = cfg.withDefaults()
+	names, err := newNames(cfg.Domains, cfg.BaseURLs, cfg.HostAliases)
+	if err != nil {
+		return nil, err
+	}
+	cors, err := newCORSRules(cfg.CORSOrigins)
+	if err != nil {
+		return nil, err
+	}
+	verifier := sign.NewVerifier(signingKeys{cfg.Keys}, sign.Options{
+		Region: cfg.Region, DenyV2: cfg.DenyV2, HeadWithGet: cfg.HeadWithGet,
+		IgnoreForeignAuthorization: cfg.IgnoreForeignAuthorization,
+	})
+	return &Server{cfg: cfg, store: cfg.Store, names: names, verifier: verifier, cors: cors}, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := s.begin(w, r)
+	defer s.end(x)
+	if x.err = s.serve(x); x.err != nil {
+		x.refuse()
+	}
+}
+
+// An exchange is one request and its answer, as record sees them.
+type exchange struct {
+	w      response
+	r      *http.Request
+	start  time.Time // of the process's clock, for durations
+	target *target   // nil until resolved
+	call   *call     // nil until authenticated
+	err    error     // why the request was refused or failed
+	seed   [requestIDBytes + hostIDBytes]byte
+}
+
+func (s *Server) serve(x *exchange) (err error) {
+	if x.r.Method == http.MethodOptions {
+		return s.preflight(&x.w, x.r)
+	}
+	if x.target, err = s.resolve(x.r); err != nil {
+		return err
+	}
+	if x.call, err = s.authenticate(x.r, x.target); err != nil {
+		return err
+	}
+	if err = authorize(x.call); err != nil {
+		return err
+	}
+	return s.act(&x.w, x.call)
+}
+
+// An operation carries out an action. It returns an error only before it has
+// begun to answer, or when the answer cannot be completed.
+type operation func(*Server, *response, *call) error
+
+// operations are the actions that are implemented; any other action of the
+// table in package s3 is refused by name.
+var operations = map[daypass.Action]operation{
+	daypass.ListBuckets:       (*Server).listBuckets,
+	daypass.CreateBucket:      (*Server).createBucket,
+	daypass.HeadBucket:        (*Server).headBucket,
+	daypass.DeleteBucket:      (*Server).deleteBucket,
+	daypass.GetBucketLocation: (*Server).getBucketLocation,
+	daypass.ListObjects:       (*Server).listObjects,
+	daypass.ListObjectsV2:     (*Server).listObjectsV2,
+	daypass.GetObject:         (*Server).getObject,
+	daypass.HeadObject:        (*Server).headObject,
+	daypass.PutObject:         (*Server).putObject,
+	daypass.DeleteObject:      (*Server).deleteObject,
+	daypass.DeleteObjects:     (*Server).deleteObjects,
+}
+
+// act carries out an authorized call.
+func (s *Server) act(w *response, c *call) error {
+	op, ok := operations[c.action.Name]
+	if !ok {
+		return notImplemented(daypass.Detail{Name: "Action", Value: string(c.action.Name)})
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	if err := s.checkOwner(c); err != nil {
+		return err
+	}
+	return op(s, w, c)
+}
+
+// notImplemented refuses what a request asks for and this server cannot do.
+func notImplemented(details ...daypass.Detail) error {
+	return &daypass.Error{Code: daypass.NotImplemented, Details: details}
+}
+
+func invalidArgument(message, name, value string) error {
+	return &daypass.Error{Code: daypass.InvalidArgument, Message: message, Details: []daypass.Detail{
+		{Name: "ArgumentName", Value: name}, {Name: "ArgumentValue", Value: value},
+	}}
+}
+
+func invalidRequest(message string) error {
+	return &daypass.Error{Code: daypass.InvalidRequest, Message: message}
+}
