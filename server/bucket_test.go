@@ -1,13 +1,16 @@
 package server
 
 import (
+	"context"
 	"encoding/xml"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/sign"
+	"github.com/daypass/daypass/store"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -224,5 +227,25 @@ func TestDeleteManyObjects(t *testing.T) {
 	}
 	if l := e.list(); len(l.Contents) != 0 {
 		t.Errorf("%d are left", len(l.Contents))
+	}
+}
+
+// panickyDriver panics while it deletes.
+type panickyDriver struct{ store.Driver }
+
+func (panickyDriver) Bucket(context.Context, string) (store.Bucket, error) {
+	return store.Bucket{}, nil
+}
+
+func (panickyDriver) DeleteObject(context.Context, daypass.ObjectRef, store.WriteConditions) error {
+	panic("secret cause")
+}
+
+func TestDeleteObjectsPanic(t *testing.T) {
+	e := newEnv(t, func(c *Config) { c.Store = store.New(panickyDriver{}) })
+	body := "<Delete><Object><Key>a</Key></Object></Delete>"
+	r := e.do("POST", "/photos?delete", body, "Content-MD5", md5Of(body))
+	if r.status != 200 || r.code() != "InternalError" || strings.Contains(r.body, "secret") {
+		t.Errorf("status %d\n%s", r.status, r.body)
 	}
 }

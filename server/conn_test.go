@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/store"
 )
 
@@ -197,7 +198,7 @@ func TestSlowUpload(t *testing.T) {
 // TestStalledDownload takes nothing of a large answer, and then takes another
 // one slowly but steadily.
 func TestStalledDownload(t *testing.T) {
-	e := newEnv(t, func(c *Config) { c.MinBodyRate, c.BodyGrace = 8<<20, 300*time.Millisecond })
+	e := newEnv(t, func(c *Config) { c.MinBodyRate, c.BodyGrace = 1<<20, time.Second })
 	size := 32 << 20
 	u, err := store.NewUpload(io.LimitReader(zeros{}, int64(size)), store.UploadOptions{Size: int64(size)})
 	if err != nil {
@@ -211,7 +212,7 @@ func TestStalledDownload(t *testing.T) {
 	if err := e.query("GET", "large").write(stalled); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(2500 * time.Millisecond)
 	if n, err := io.Copy(io.Discard, stalled); n >= int64(size) {
 		t.Errorf("%d bytes arrived, %v", n, err)
 	}
@@ -355,5 +356,49 @@ func TestBrokenObject(t *testing.T) {
 	e.http.Close()
 	if !strings.Contains(e.log.String(), "file already closed") {
 		t.Error(e.log.String())
+	}
+}
+
+// TestHTTP2 checks what differs there: no chunked encoding, deadlines for
+// each stream, and no connection to close.
+func TestHTTP2(t *testing.T) {
+	e := newEnv(t, func(c *Config) { c.MinBodyRate, c.BodyGrace = 1<<20, 5*time.Second })
+	srv := httptest.NewUnstartedServer(e.http.Config.Handler)
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	body := strings.Repeat("content ", 1<<17)
+	send := func(method, key string, body io.Reader) (*http.Response, string) {
+		q := e.presignFor(srv.URL, testKey, sign.URLRequest{Method: method, Bucket: "photos", Key: key})
+		r, err := http.NewRequest(method, srv.URL, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.URL.Opaque, r.URL.RawQuery, _ = strings.Cut("//"+q.host+q.target, "?")
+		resp, err := srv.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil || resp.ProtoMajor != 2 {
+			t.Fatalf("HTTP/%d, %v", resp.ProtoMajor, err)
+		}
+		return resp, string(b)
+	}
+	if r, b := send("PUT", "a b", strings.NewReader(body)); r.StatusCode != 200 {
+		t.Fatalf("status %d\n%s", r.StatusCode, b)
+	}
+	if r, b := send("GET", "a b", nil); r.StatusCode != 200 || b != body {
+		t.Errorf("status %d, %d bytes", r.StatusCode, len(b))
+	}
+	if r, _ := send("HEAD", "a b", nil); r.StatusCode != 200 || r.ContentLength != int64(len(body)) {
+		t.Errorf("status %d, length %d", r.StatusCode, r.ContentLength)
+	}
+	if r, b := send("PUT", "unknown", io.MultiReader(strings.NewReader("x"))); r.StatusCode != 411 {
+		t.Errorf("status %d\n%s", r.StatusCode, b)
+	}
+	if r, b := send("GET", "none", nil); r.StatusCode != 404 || !strings.Contains(b, "NoSuchKey") {
+		t.Errorf("status %d\n%s", r.StatusCode, b)
 	}
 }

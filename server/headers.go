@@ -68,7 +68,7 @@ func sentFold(h http.Header, name string) []string {
 // hoists reports whether a parameter of that name counts as a header.
 func (h *headers) hoists(name string) bool {
 	switch {
-	case isUnsignedChecksum(name):
+	case isPromise(name):
 		// The aws-sdk v3 for JavaScript puts the checksum of an empty body
 		// into every URL that it signs. Such text is signed as a parameter
 		// and is not a promise about the body, unless SignedHeaders says so.
@@ -119,8 +119,10 @@ func hasFoldPrefix(s, prefix string) bool {
 
 func isAmz(name string) bool { return len(name) > 6 && hasFoldPrefix(name, "x-amz-") }
 
-func isUnsignedChecksum(name string) bool {
-	return hasFoldPrefix(name, "x-amz-checksum-") || strings.EqualFold(name, "x-amz-sdk-checksum-algorithm")
+// isPromise reports whether a header says something of the body's checksum.
+func isPromise(name string) bool {
+	return hasFoldPrefix(name, "x-amz-checksum-") && !strings.EqualFold(name, "x-amz-checksum-mode") ||
+		strings.EqualFold(name, "x-amz-sdk-checksum-algorithm")
 }
 
 func isCondition(name string) bool {

@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"runtime/debug"
 	"sync"
 
 	"github.com/daypass/daypass"
@@ -80,7 +82,14 @@ func (s *Server) deleteOne(ctx context.Context, bucket string, o *s3.DeleteObjec
 	return out
 }
 
-func (s *Server) tryDelete(ctx context.Context, bucket string, o *s3.DeleteObject) error {
+// tryDelete deletes one object. It runs on a goroutine of its own, where
+// nobody else would catch a panic.
+func (s *Server) tryDelete(ctx context.Context, bucket string, o *s3.DeleteObject) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+		}
+	}()
 	if o.LastModified != "" || o.Size != "" {
 		return notImplemented()
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -288,6 +289,20 @@ func TestChunkedUploads(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestChunkedTransfer sends the framing in HTTP's own chunks, without a length
+// but the decoded one.
+func TestChunkedTransfer(t *testing.T) {
+	e := newEnv(t)
+	q := e.chunked("key", "content", sign.SignerOptions{Region: testRegion}, false, store.CRC32, sumOf(store.CRC32, "content"), nil)
+	q.body = fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(q.body), q.body)
+	q.noLength = true
+	q.header.Set("Transfer-Encoding", "chunked")
+	e.want(e.send(q), 200, "")
+	if got := e.content("key"); got != "content" {
+		t.Errorf("stored %q", got)
 	}
 }
 
