@@ -128,7 +128,7 @@ func limitRefused(name string) error {
 type signingKeys struct{ keys Keys }
 
 // SigningKey implements sign.Keys.
-func (k signingKeys) SigningKey(ctx context.Context, id string) (sign.Key, bool, error) {
+func (k signingKeys) SigningKey(ctx context.Context, id, _ string) (sign.Key, bool, error) {
 	key, err := k.keys.AccessKey(ctx, id)
 	switch {
 	case daypass.CodeOf(err) == daypass.NoSuchAccessKey:

@@ -44,7 +44,7 @@ func BenchmarkPresignGet(b *testing.B) {
 }
 
 func benchKeys() Keys {
-	return KeysFunc(func(_ context.Context, id string) (Key, bool, error) { return benchKey, id == benchKey.ID, nil })
+	return KeysFunc(func(_ context.Context, id, _ string) (Key, bool, error) { return benchKey, id == benchKey.ID, nil })
 }
 
 func BenchmarkVerifyGet(b *testing.B) {

@@ -9,22 +9,30 @@ import (
 	"sync"
 )
 
-// A scratch holds the buffers of one signature, reused across calls.
+// A scratch holds what one signature needs for the time of one call, reused
+// across calls.
 type scratch struct {
 	canon []byte // canonical request
 	sts   []byte // string to sign
-	enc   []byte // encoded names and values
+	enc   []byte // encoded parameters
 	spans []span
 	sum   [64]byte
+	given [80]byte // decoded signature of the request
+	size  int      // its length
+
+	// For Verify.
+	req   Request
+	hosts [1]Host
+	query Query
 }
 
-// A span is "name=value" in the buffer of encoded parameters.
+// A span is "name=value" in a buffer of encoded parameters.
 type span struct{ name, value, end int }
 
 var scratchPool = sync.Pool{New: func() any {
 	return &scratch{
-		canon: make([]byte, 0, 1024), sts: make([]byte, 0, 256),
-		enc: make([]byte, 0, 1024), spans: make([]span, 0, 16),
+		canon: make([]byte, 0, 1024), sts: make([]byte, 0, 256), enc: make([]byte, 0, 1024),
+		spans: make([]span, 0, 16), query: make(Query, 0, 16),
 	}
 }}
 
@@ -32,22 +40,48 @@ func getScratch() *scratch { return scratchPool.Get().(*scratch) }
 
 // release returns s to the pool, unless one hostile request made it large.
 func (s *scratch) release() {
-	if cap(s.canon) > 64<<10 || cap(s.enc) > 64<<10 || cap(s.spans) > 256 {
+	if cap(s.canon) > 64<<10 || cap(s.enc) > 64<<10 || cap(s.spans) > 256 || cap(s.query) > 64 {
 		return
 	}
 	scratchPool.Put(s)
 }
 
-// appendQuery appends the canonical query string. Names and values are
-// sorted apart: "a" comes before "a-b" although "-" comes before "=". The
-// parameter with index skip is left out.
+// appendQuery appends the canonical query string, without the parameter at
+// index skip. Parameters mostly stand in order already.
 func (s *scratch) appendQuery(dst []byte, q Query, skip int) []byte {
+	start := len(dst)
+	last := span{end: -1}
+	for i := range q {
+		if i == skip {
+			continue
+		}
+		if last.end >= 0 {
+			dst = append(dst, '&')
+		}
+		sp := span{name: len(dst)}
+		dst, sp.value = q[i].appendEncoded(dst)
+		sp.end = len(dst)
+		if last.end >= 0 && less(dst, sp, last) {
+			return s.appendSorted(dst[:start], q, skip)
+		}
+		last = sp
+	}
+	return dst
+}
+
+// appendSorted is appendQuery for parameters that stand in any order. Names
+// and values are compared apart: "a" comes before "a-b" although "-" comes
+// before "=".
+func (s *scratch) appendSorted(dst []byte, q Query, skip int) []byte {
 	s.enc, s.spans = s.enc[:0], s.spans[:0]
 	for i := range q {
 		if i == skip {
 			continue
 		}
-		s.insert(s.encode(&q[i]))
+		sp := span{name: len(s.enc)}
+		s.enc, sp.value = q[i].appendEncoded(s.enc)
+		sp.end = len(s.enc)
+		s.insert(sp)
 	}
 	for i, sp := range s.spans {
 		if i > 0 {
@@ -58,26 +92,20 @@ func (s *scratch) appendQuery(dst []byte, q Query, skip int) []byte {
 	return dst
 }
 
-// encode appends "name=value" to s.enc.
-func (s *scratch) encode(p *Param) span {
-	sp := span{name: len(s.enc)}
+// appendEncoded appends "name=value" and tells where the value begins.
+func (p *Param) appendEncoded(dst []byte) ([]byte, int) {
 	if p.canonical != "" {
-		s.enc = append(s.enc, p.canonical...)
-		sp.value = len(s.enc) - len(p.canonical) + strings.IndexByte(p.canonical, '=') + 1
-	} else {
-		s.enc = append(appendEscaped(s.enc, p.Name, &unreserved), '=')
-		sp.value = len(s.enc)
-		s.enc = appendEscaped(s.enc, p.Value, &unreserved)
+		return append(dst, p.canonical...), len(dst) + p.name + 1
 	}
-	sp.end = len(s.enc)
-	return sp
+	dst = append(appendEscaped(dst, p.Name, &unreserved), '=')
+	value := len(dst)
+	return appendEscaped(dst, p.Value, &unreserved), value
 }
 
-// insert keeps the spans sorted. Queries are short and mostly in order
-// already; ParseQuery bounds the rest.
+// insert keeps the spans sorted; ParseQuery bounds their number.
 func (s *scratch) insert(sp span) {
 	i := len(s.spans)
-	for i > 0 && s.less(sp, s.spans[i-1]) {
+	for i > 0 && less(s.enc, sp, s.spans[i-1]) {
 		i--
 	}
 	s.spans = append(s.spans, sp)
@@ -85,11 +113,12 @@ func (s *scratch) insert(sp span) {
 	s.spans[i] = sp
 }
 
-func (s *scratch) less(a, b span) bool {
-	if c := bytes.Compare(s.enc[a.name:a.value-1], s.enc[b.name:b.value-1]); c != 0 {
+// less compares two encoded parameters by name, then by value.
+func less(buf []byte, a, b span) bool {
+	if c := bytes.Compare(buf[a.name:a.value-1], buf[b.name:b.value-1]); c != 0 {
 		return c < 0
 	}
-	return bytes.Compare(s.enc[a.value:a.end], s.enc[b.value:b.end]) < 0
+	return bytes.Compare(buf[a.value:a.end], buf[b.value:b.end]) < 0
 }
 
 // A headerSource gives the values of signed headers.

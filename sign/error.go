@@ -31,7 +31,7 @@ const (
 // Status returns the HTTP status with which S3 answers the code.
 func (c Code) Status() int {
 	switch c {
-	case CodeAccessDenied, CodeInvalidAccessKeyID, CodeRequestTimeTooSkewed, CodeSignatureDoesNotMatch:
+	case CodeAccessDenied, CodeInvalidAccessKeyID, CodeInvalidChunkSize, CodeRequestTimeTooSkewed, CodeSignatureDoesNotMatch:
 		return 403
 	case CodeNotImplemented:
 		return 501

@@ -123,7 +123,9 @@ func (p *Presigner) signPolicy(policy string, now time.Time) (Param, error) {
 // against the fields (Policy.Check) and the file (Policy.CheckSize). A form
 // without signature and policy is anonymous, with a nil policy.
 func (v *Verifier) VerifyForm(ctx context.Context, form Form, now time.Time) (*Result, *Policy, error) {
-	c := check{Verifier: v, Request: &Request{}, ctx: ctx, now: now, result: &Result{Method: "POST"}}
+	s := getScratch()
+	defer s.release()
+	c := check{Verifier: v, Request: &Request{}, scratch: s, ctx: ctx, now: now, result: &Result{Method: "POST"}}
 	scheme, err := c.formVersion(form)
 	if err != nil {
 		return nil, nil, err
@@ -208,8 +210,7 @@ func (c *check) formV4(form Form) error {
 	if r.algorithm == algorithmV4A {
 		c.result.Version = V4A
 	}
-	s := getScratch()
-	defer s.release()
+	s := c.scratch
 	policy := form.Get(fieldPolicy)
 	s.sts = append(s.sts[:0], policy...)
 	if !c.decodeV4(&r) || !c.matches(s, &r) {
@@ -231,7 +232,7 @@ func (c *check) formV2(form Form) error {
 	if !ok || !hmac.Equal(hmacSHA1(c.key.Secret, policy), given) {
 		return formMismatch(c.key.ID, policy, signature)
 	}
-	c.result.sigLen = copy(c.result.signature[:], given)
+	c.result.signature = signature
 	return nil
 }
 

@@ -96,10 +96,7 @@ func (in *Inspection) readV4(c *check) error {
 	in.SignedHeaders = strings.Split(c.param(atSignedHeaders), ";")
 	in.HasToken = c.param(atToken) != ""
 	in.signature = c.param(atSignature)
-	r := v4Request{algorithm: algorithm, signature: in.signature}
-	if c.decodeV4(&r) {
-		in.PassID = passID(QueryAuth, in.KeyID, c.result.signature[:c.result.sigLen])
-	}
+	in.setPassID()
 	return nil
 }
 
@@ -112,10 +109,14 @@ func (in *Inspection) readV2(c *check) error {
 	}
 	in.ExpiresAt = time.Unix(seconds, 0).UTC()
 	_, in.HasToken = in.Query.LookupFold(paramToken)
-	if sig, ok := decodeV2(in.signature); ok {
+	in.setPassID()
+	return nil
+}
+
+func (in *Inspection) setPassID() {
+	if sig := decodeSignature(in.Version, in.signature); sig != nil {
 		in.PassID = passID(QueryAuth, in.KeyID, sig)
 	}
-	return nil
 }
 
 // CanonicalRequest returns what a server would make of the URL when it is

@@ -7,6 +7,7 @@ import (
 	"hash"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -87,12 +88,19 @@ func (k *signingKey) sum(dst, data []byte) []byte {
 // A keyCache derives each signing key once. It is bounded: past maxDerived
 // entries it starts afresh, which costs one derivation per key in use.
 type keyCache struct {
-	mu  sync.RWMutex
-	hot map[scopeID]*signingKey
-	v4a map[string]*v4aKey
+	last atomic.Pointer[derived] // the one used last, mostly the only one
+	mu   sync.RWMutex
+	hot  map[scopeID]*signingKey
+	v4a  map[string]*v4aKey
 }
 
 type scopeID struct{ id, day, region, service string }
+
+// derived is a signing key with what it was derived for.
+type derived struct {
+	scopeID
+	key *signingKey
+}
 
 type v4aKey struct {
 	secret  string
@@ -104,6 +112,9 @@ const maxDerived = 4096
 // get returns the signing key of a scope; id identifies the access key.
 func (c *keyCache) get(key Key, day, region, service string) *signingKey {
 	id := scopeID{key.ID, day, region, service}
+	if d := c.last.Load(); d != nil && d.scopeID == id && d.key.secret == key.Secret {
+		return d.key
+	}
 	c.mu.RLock()
 	k := c.hot[id]
 	c.mu.RUnlock()
@@ -119,6 +130,7 @@ func (c *keyCache) get(key Key, day, region, service string) *signingKey {
 		c.hot = make(map[scopeID]*signingKey)
 	}
 	c.hot[id] = k
+	c.last.Store(&derived{id, k})
 	return k
 }
 
@@ -142,7 +154,7 @@ func (c *keyCache) ecdsaKey(key Key) *ecdsa.PrivateKey {
 
 // appendStringToSign appends the string to sign of Signature Version 4 and
 // 4A ("Signature Calculations", task 2).
-func appendStringToSign(dst []byte, algorithm, date, scope string, canonical []byte) []byte {
+func appendStringToSign[T string | []byte](dst []byte, algorithm string, date T, scope string, canonical []byte) []byte {
 	dst = append(append(dst, algorithm...), '\n')
 	dst = append(append(dst, date...), '\n')
 	dst = append(append(dst, scope...), '\n')

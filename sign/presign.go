@@ -39,8 +39,9 @@ type Presigner struct {
 	today  atomic.Pointer[daily]
 }
 
-// daily is what stays the same for a day.
-type daily struct{ day, scope, credential string }
+// daily is what stays the same for a day: the credential scope, and the
+// parameters up to the date in canonical encoding.
+type daily struct{ day, scope, head string }
 
 // PresignOptions choose what few users need to choose.
 type PresignOptions struct {
@@ -222,22 +223,6 @@ func (p *Presigner) presignV4(r *URLRequest, algorithm string) (string, error) {
 	d := p.daily(date[:8], algorithm)
 	signed := signedNames(r.Header)
 
-	var few [16]Param
-	q := append(few[:0], Param{Name: paramAlgorithm, Value: algorithm}, Param{Name: paramCredential, Value: d.credential},
-		Param{Name: paramDate, Value: string(date[:])},
-		Param{Name: paramExpires, Value: strconv.FormatInt(int64(r.Lifetime/time.Second), 10)})
-	if algorithm == algorithmV4A {
-		q = append(q, Param{Name: paramRegionSet, Value: p.opts.RegionSet})
-	}
-	if p.key.Token != "" {
-		q = append(q, Param{Name: paramToken, Value: p.key.Token})
-	}
-	q = append(q, Param{Name: paramSignedHeaders, Value: signed})
-	if r.PayloadSHA256 != "" {
-		q = append(q, Param{Name: paramSHA256, Value: r.PayloadSHA256})
-	}
-	q = append(q, r.Query...)
-
 	// The URL is written in canonical order into the canonical request
 	// itself, so target and query are encoded once.
 	c := append(append(s.canon[:0], r.Method...), '\n')
@@ -245,7 +230,7 @@ func (p *Presigner) presignV4(r *URLRequest, algorithm string) (string, error) {
 	c = p.appendTarget(c, r)
 	queryAt := len(c)
 	c = append(c, '\n')
-	c = s.appendQuery(c, q, -1)
+	c = p.appendQuery(s, c, r, d, date[:], signed)
 	queryEnd := len(c)
 	c = append(c, '\n')
 	src := headerSource{header: r.Header, length: -1}
@@ -253,7 +238,7 @@ func (p *Presigner) presignV4(r *URLRequest, algorithm string) (string, error) {
 	c = append(c, p.payload(r)...)
 	s.canon = c
 
-	s.sts = appendStringToSign(s.sts[:0], algorithm, q[2].Value, d.scope, c)
+	s.sts = appendStringToSign(s.sts[:0], algorithm, date[:], d.scope, c)
 	sig, err := p.signature(s, algorithm, d.day)
 	if err != nil {
 		return "", err
@@ -266,6 +251,38 @@ func (p *Presigner) presignV4(r *URLRequest, algorithm string) (string, error) {
 	out = append(append(out, "&"+paramSignature+"="...), sig...)
 	s.enc = out
 	return string(out), nil
+}
+
+// appendQuery appends the canonical query. The parameters of signing are in
+// order as they stand; others are mostly none.
+func (p *Presigner) appendQuery(s *scratch, dst []byte, r *URLRequest, d *daily, date []byte, signed string) []byte {
+	start := len(dst)
+	dst = append(append(dst, d.head...), date...)
+	dst = strconv.AppendInt(append(dst, "&"+paramExpires+"="...), int64(r.Lifetime/time.Second), 10)
+	if p.opts.Version == V4A {
+		dst = appendParam(dst, paramRegionSet, p.opts.RegionSet)
+	}
+	if p.key.Token != "" {
+		dst = appendParam(dst, paramToken, p.key.Token)
+	}
+	dst = appendParam(dst, paramSignedHeaders, signed)
+	if r.PayloadSHA256 == "" && len(r.Query) == 0 {
+		return dst
+	}
+	q, err := ParseQuery(string(dst[start:]))
+	if err != nil {
+		// It was encoded just now.
+		panic("sign: " + err.Error())
+	}
+	if r.PayloadSHA256 != "" {
+		q = append(q, Param{Name: paramSHA256, Value: r.PayloadSHA256})
+	}
+	return s.appendSorted(dst[:start], append(q, r.Query...), -1)
+}
+
+func appendParam(dst []byte, name, value string) []byte {
+	dst = append(append(append(dst, '&'), name...), '=')
+	return appendEscaped(dst, value, &unreserved)
 }
 
 // appendCanonHeaders appends headers, blank line and the list of names.
@@ -296,7 +313,8 @@ func (p *Presigner) daily(day []byte, algorithm string) *daily {
 	}
 	d := &daily{day: string(day)}
 	d.scope = credentialScope(d.day, p.region, p.opts.Service, algorithm)
-	d.credential = p.key.ID + "/" + d.scope
+	d.head = paramAlgorithm + "=" + algorithm + "&" + paramCredential + "=" +
+		EscapeQuery(p.key.ID+"/"+d.scope) + "&" + paramDate + "="
 	p.today.Store(d)
 	return d
 }

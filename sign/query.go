@@ -6,9 +6,10 @@ import "strings"
 // same parameter with an empty value.
 type Param struct {
 	Name, Value string
-	// canonical is "name=value" in canonical encoding where the query had it
-	// so already, which saves encoding it again.
+	// canonical is "name=value" in canonical encoding, with the length of the
+	// name, where the query had it so already: it need not be encoded again.
 	canonical string
+	name      int
 }
 
 // A Query is a parsed query string, in its own order, repetitions included.
@@ -28,30 +29,7 @@ func ParseQuery(raw string) (Query, error) {
 	return parseInto(make(Query, 0, min(strings.Count(raw, "&")+1, maxParams)), raw)
 }
 
-// Classes of bytes in a raw name or value.
-const (
-	classEscaped = 1 << iota // "%" or "+": decoding changes it
-	classOdd                 // canonical encoding would write it otherwise
-)
-
-var queryClass = func() (t [256]uint8) {
-	for c := range t {
-		if !unreserved[c] {
-			t[c] = classOdd
-		}
-	}
-	t['%'], t['+'] = classEscaped, classEscaped|classOdd
-	return t
-}()
-
-func classify(s string) (class uint8) {
-	for i := 0; i < len(s); i++ {
-		class |= queryClass[s[i]]
-	}
-	return class
-}
-
-// parseInto parses in one pass over the pairs.
+// parseInto appends the pairs of a raw query.
 func parseInto(q Query, raw string) (Query, error) {
 	var b strings.Builder
 	for raw != "" {
@@ -76,41 +54,71 @@ func parseInto(q Query, raw string) (Query, error) {
 	return q, nil
 }
 
+// Classes of bytes in a raw name or value.
+const (
+	classPercent = 1 << iota
+	classPlus
+	classOdd // canonical encoding would write it otherwise
+)
+
+var queryClass = func() (t [256]uint8) {
+	for c := range t {
+		if !unreserved[c] {
+			t[c] = classOdd
+		}
+	}
+	t['%'], t['+'] = classPercent, classPlus|classOdd
+	return t
+}()
+
+// classify returns the classes of all bytes of s. It is the one loop over
+// every byte of a query, so it takes eight at a time.
+func classify(s string) (class uint8) {
+	t := &queryClass
+	for len(s) >= 8 {
+		class |= t[s[0]] | t[s[1]] | t[s[2]] | t[s[3]] | t[s[4]] | t[s[5]] | t[s[6]] | t[s[7]]
+		s = s[8:]
+	}
+	for i := 0; i < len(s); i++ {
+		class |= t[s[i]]
+	}
+	return class
+}
+
 // parsePair decodes one pair. Decoded text shares the buffers of b, which
 // never move once a parameter refers to them.
-func parsePair(pair string, b *strings.Builder) (p Param, ok bool) {
-	name, value := pair, ""
+func parsePair(pair string, b *strings.Builder) (Param, bool) {
 	eq := strings.IndexByte(pair, '=')
+	p := Param{Name: pair}
 	if eq >= 0 {
-		name, value = pair[:eq], pair[eq+1:]
+		p.Name, p.Value = pair[:eq], pair[eq+1:]
 	}
-	class := classify(name) | classify(value)
+	class := classify(p.Name) | classify(p.Value)
 	canonical := eq >= 0 && class&classOdd == 0
-	if class&classEscaped != 0 {
+	if class&(classPercent|classPlus) != 0 {
 		if b.Cap()-b.Len() < len(pair) {
 			b.Reset()
 			b.Grow(len(pair))
 		}
 		var same1, same2, ok1, ok2 bool
-		name, same1, ok1 = unescapeInto(b, name)
-		value, same2, ok2 = unescapeInto(b, value)
+		p.Name, same1, ok1 = unescapeInto(b, p.Name)
+		p.Value, same2, ok2 = unescapeInto(b, p.Value)
 		if !ok1 || !ok2 {
 			return p, false
 		}
 		canonical = canonical && same1 && same2
 	}
-	if !canonical {
-		pair = ""
+	if canonical {
+		p.canonical, p.name = pair, eq
 	}
-	return Param{Name: name, Value: value, canonical: pair}, true
+	return p, true
 }
 
 // unescapeInto decodes s, "+" as a space, and returns the part of b that it
 // became. canonical tells whether every escape is the canonical one.
 func unescapeInto(b *strings.Builder, s string) (decoded string, canonical, ok bool) {
-	start := b.Len()
+	start, from := b.Len(), 0
 	canonical = true
-	from := 0
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '+':
@@ -118,7 +126,7 @@ func unescapeInto(b *strings.Builder, s string) (decoded string, canonical, ok b
 			b.WriteByte(' ')
 			from = i + 1
 		case '%':
-			if i+2 >= len(s) || hexValue[s[i+1]] > 15 || hexValue[s[i+2]] > 15 {
+			if i+2 >= len(s) || hexValue[s[i+1]]|hexValue[s[i+2]] > 15 {
 				return "", false, false
 			}
 			c := hexValue[s[i+1]]<<4 | hexValue[s[i+2]]

@@ -130,7 +130,7 @@ func sha256Hex(s string) string {
 // verifier accepts the vector's key. Where the token was added after signing,
 // which S3 does not do, the key is taken to have none.
 func (v *vector) verifier() *Verifier {
-	keys := KeysFunc(func(_ context.Context, id string) (Key, bool, error) {
+	keys := KeysFunc(func(_ context.Context, id, _ string) (Key, bool, error) {
 		k := v.key()
 		if v.Context.OmitSessionToken {
 			k.Token = ""

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"sort"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -20,16 +19,21 @@ const MaxSkew = 15 * time.Minute
 // Keys finds access keys.
 type Keys interface {
 	// SigningKey returns the key of an id; ok is false where there is none
-	// or it may not be used. An error is a failure to find out. It is called
-	// concurrently and on every request, so it should be cheap.
-	SigningKey(ctx context.Context, id string) (key Key, ok bool, err error)
+	// or it may not be used. token is the session token that came with the
+	// request, for sources whose temporary keys are sealed into it; the
+	// caller compares it with the key's own. An error is a failure to find
+	// out. It is called concurrently and on every request, so it should be
+	// cheap.
+	SigningKey(ctx context.Context, id, token string) (key Key, ok bool, err error)
 }
 
 // KeysFunc makes a function a key source.
-type KeysFunc func(ctx context.Context, id string) (Key, bool, error)
+type KeysFunc func(ctx context.Context, id, token string) (Key, bool, error)
 
 // SigningKey calls f.
-func (f KeysFunc) SigningKey(ctx context.Context, id string) (Key, bool, error) { return f(ctx, id) }
+func (f KeysFunc) SigningKey(ctx context.Context, id, token string) (Key, bool, error) {
+	return f(ctx, id, token)
+}
 
 // Options configure a Verifier. The zero value of each field is the behaviour
 // of S3.
@@ -126,8 +130,7 @@ type Result struct {
 	// Options.HeadWithGet let pass.
 	Method string
 
-	signature [80]byte // decoded
-	sigLen    int
+	signature string     // as it came, well-formed
 	seed      *chunkSeed // nil unless chunks are signed
 }
 
@@ -142,7 +145,28 @@ func (r *Result) PassID() string {
 	if r.Scheme != QueryAuth && r.Scheme != FormAuth {
 		return ""
 	}
-	return passID(r.Scheme, r.KeyID, r.signature[:r.sigLen])
+	return passID(r.Scheme, r.KeyID, decodeSignature(r.Version, r.signature))
+}
+
+// decodeSignature decodes a signature into its one form, nil where it is not
+// well-formed.
+func decodeSignature(v Version, signature string) []byte {
+	if v == V2 {
+		b, _ := decodeV2(signature)
+		return b
+	}
+	var buf [80]byte
+	n, ok := decodeHex(buf[:], signature)
+	switch {
+	case !ok:
+		return nil
+	case v == V4A:
+		b, _ := normalizeECDSA(buf[:n])
+		return b
+	case n != 32:
+		return nil
+	}
+	return buf[:n]
 }
 
 func passID(scheme Scheme, keyID string, signature []byte) string {
@@ -159,36 +183,25 @@ func passID(scheme Scheme, keyID string, signature []byte) string {
 // tried against the Host header, with and without the default port. A refusal
 // is an *Error.
 func (v *Verifier) Verify(r *http.Request, now time.Time) (*Result, error) {
-	t := transientPool.Get().(*transient)
-	defer t.release()
+	s := getScratch()
+	defer s.release()
 	path, rawQuery := RawTarget(r)
-	q, err := parseInto(t.query[:0], rawQuery)
+	q, err := parseInto(s.query[:0], rawQuery)
 	if err != nil {
 		return nil, err
 	}
-	t.query = q
-	t.hosts[0].Name = r.Host
-	t.req = Request{
-		Method: r.Method, Path: path, Query: q, Header: r.Header, ContentLength: r.ContentLength, Hosts: t.hosts[:],
+	s.query, s.hosts[0].Name = q, r.Host
+	s.req = Request{
+		Method: r.Method, Path: path, Query: q, Header: r.Header, ContentLength: r.ContentLength, Hosts: s.hosts[:],
 	}
-	return v.VerifyRequest(r.Context(), &t.req, now)
+	defer s.forget()
+	return v.verify(r.Context(), s, &s.req, now)
 }
 
-// A transient is what Verify needs for the time of one call.
-type transient struct {
-	req   Request
-	hosts [1]Host
-	query Query
-}
-
-var transientPool = sync.Pool{New: func() any { return &transient{query: make(Query, 0, 16)} }}
-
-func (t *transient) release() {
-	clear(t.query)
-	t.req, t.hosts[0] = Request{}, Host{}
-	if cap(t.query) <= 64 {
-		transientPool.Put(t)
-	}
+// forget drops what a request has left, so that the pool does not keep it.
+func (s *scratch) forget() {
+	clear(s.query)
+	s.req, s.hosts[0] = Request{}, Host{}
 }
 
 // RawTarget returns path and query of a request as they came over the wire,
@@ -236,7 +249,13 @@ func (h Host) spellings() []Host {
 
 // VerifyRequest is Verify for callers that parse requests themselves.
 func (v *Verifier) VerifyRequest(ctx context.Context, req *Request, now time.Time) (*Result, error) {
-	c := check{Verifier: v, Request: req, ctx: ctx, now: now}
+	s := getScratch()
+	defer s.release()
+	return v.verify(ctx, s, req, now)
+}
+
+func (v *Verifier) verify(ctx context.Context, s *scratch, req *Request, now time.Time) (*Result, error) {
+	c := check{Verifier: v, Request: req, scratch: s, ctx: ctx, now: now}
 	if err := c.auth.find(req.Query); err != nil {
 		return nil, err
 	}
@@ -265,11 +284,12 @@ func (v *Verifier) VerifyRequest(ctx context.Context, req *Request, now time.Tim
 type check struct {
 	*Verifier
 	*Request
-	ctx    context.Context
-	now    time.Time
-	auth   authSet
-	key    Key
-	result *Result
+	scratch *scratch
+	ctx     context.Context
+	now     time.Time
+	auth    authSet
+	key     Key
+	result  *Result
 }
 
 // anonymous describes a request without signature; its body may be framed or
@@ -470,7 +490,7 @@ func (c *check) tryHosts(hosts []Host, match func(string, Host) (bool, error)) (
 // lookupKey finds the key of a request: it must exist and not have ended, and
 // a temporary one must come with its token.
 func (c *check) lookupKey(id, token string) error {
-	key, ok, err := c.keys.SigningKey(c.ctx, id)
+	key, ok, err := c.keys.SigningKey(c.ctx, id, token)
 	if err != nil {
 		return &Error{Reason: "looking up the access key", Err: err}
 	}

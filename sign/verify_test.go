@@ -17,7 +17,7 @@ var (
 )
 
 func keysOf(keys ...Key) Keys {
-	return KeysFunc(func(_ context.Context, id string) (Key, bool, error) {
+	return KeysFunc(func(_ context.Context, id, _ string) (Key, bool, error) {
 		for _, k := range keys {
 			if k.ID == id {
 				return k, true, nil
@@ -589,7 +589,7 @@ func ExamplePresigner_URL() {
 
 func ExampleVerifier_Verify() {
 	key := Key{ID: "AKIAIOSFODNN7EXAMPLE", Secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
-	keys := KeysFunc(func(_ context.Context, id string) (Key, bool, error) { return key, id == key.ID, nil })
+	keys := KeysFunc(func(_ context.Context, id, _ string) (Key, bool, error) { return key, id == key.ID, nil })
 	v := NewVerifier(keys, Options{Region: "us-east-1"})
 
 	now := time.Date(2026, 2, 6, 0, 0, 0, 0, time.UTC)
@@ -603,4 +603,23 @@ func ExampleVerifier_Verify() {
 	// Output:
 	// AKIAIOSFODNN7EXAMPLE 2026-02-06 00:15:00 +0000 UTC <nil>
 	// sign: AccessDenied: Request has expired
+}
+
+// TestV2Repeats refuses a second x-amz-* parameter, of which Version 2 would
+// sign only one.
+func TestV2Repeats(t *testing.T) {
+	p := newPresigner(t, docKey, "http://h", PresignOptions{Version: V2})
+	u, err := p.Presign(URLRequest{Method: "PUT", Bucket: "b", Key: "k", Lifetime: time.Hour, Time: testNow,
+		Query: Query{{Name: "x-amz-meta-a", Value: "1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := NewVerifier(keysOf(docKey), Options{Region: "us-east-1"})
+	if _, err := v.Verify(wire(t, "PUT", u), testNow); err != nil {
+		t.Fatal(err)
+	}
+	forged := strings.Replace(u, "?", "?X-Amz-Meta-A=2&", 1)
+	if _, err := v.Verify(wire(t, "PUT", forged), testNow); codeOf(err) != CodeInvalidArgument {
+		t.Errorf("repeated: %v", err)
+	}
 }

@@ -17,6 +17,9 @@ func (c *check) queryV2() error {
 	if err := c.noLimits("Signature Version 2"); err != nil {
 		return err
 	}
+	if err := c.noRepeats(); err != nil {
+		return err
+	}
 	id, expires, signature := c.Query.Get(paramV2Key), c.Query.Get(paramV2Expires), c.Query.Get(paramV2Signature)
 	if id == "" || expires == "" || signature == "" {
 		return newError(CodeAccessDenied,
@@ -37,6 +40,21 @@ func (c *check) queryV2() error {
 	}
 	c.result.Scheme = QueryAuth
 	return c.matchV2(signature, expires, true)
+}
+
+// noRepeats refuses repeated x-amz-* parameters: only one of them would be
+// signed, and perhaps another one read.
+func (c *check) noRepeats() error {
+	for i, p := range c.Query {
+		if !isAmz(p.Name) {
+			continue
+		}
+		if _, again := c.Query[i+1:].LookupFold(p.Name); again {
+			return newError(CodeInvalidArgument, "The query parameter "+p.Name+" must not be repeated.",
+				Detail{"ArgumentName", p.Name}, Detail{"ArgumentValue", p.Value})
+		}
+	}
+	return nil
 }
 
 // maxUnix is the last second of the year 9999, beyond which no date is written.
@@ -106,7 +124,7 @@ func (c *check) matchV2(signature, date string, fromQuery bool) error {
 		return false, nil
 	})
 	if ok || err != nil {
-		c.result.sigLen = copy(c.result.signature[:], given)
+		c.result.signature = signature
 		return err
 	}
 	in.method, in.resource = c.Method, c.resourcesV2("")[0]

@@ -204,10 +204,19 @@ func regionMatches(set, region string) bool {
 
 // matchV4 tries the signature against each host.
 func (c *check) matchV4(r *v4Request) error {
-	s := getScratch()
-	defer s.release()
+	s := c.scratch
 	if !c.decodeV4(r) {
 		return c.mismatchV4(s, r)
+	}
+	if len(c.Hosts) > 0 {
+		if err := c.canonicalV4(s, r, c.Method, c.Hosts[0]); err != nil {
+			return err
+		}
+		if c.matches(s, r) {
+			c.result.Host, c.result.Method = c.Hosts[0], c.Method
+			c.seedChunks(r)
+			return nil
+		}
 	}
 	ok, err := c.try(func(method string, h Host) (bool, error) {
 		err := c.canonicalV4(s, r, method, h)
@@ -226,17 +235,16 @@ func (c *check) matchV4(r *v4Request) error {
 // decodeV4 decodes the signature into its one form: lower-case hexadecimal,
 // and for Version 4A strict DER.
 func (c *check) decodeV4(r *v4Request) bool {
-	n, ok := decodeHex(c.result.signature[:], r.signature)
-	if !ok || r.algorithm == algorithmV4 {
-		c.result.sigLen = n
+	c.result.signature = r.signature
+	s := c.scratch
+	n, ok := decodeHex(s.given[:], r.signature)
+	s.size = n
+	if r.algorithm == algorithmV4 {
 		return ok && n == 32
 	}
-	normal, ok := normalizeECDSA(c.result.signature[:n])
-	if !ok {
-		return false
-	}
-	c.result.sigLen = copy(c.result.signature[:], normal)
-	return true
+	normal, ok := normalizeECDSA(s.given[:n])
+	s.size = copy(s.given[:], normal)
+	return ok
 }
 
 // canonicalV4 puts the canonical request and the string to sign into s
@@ -285,11 +293,11 @@ func appendRecoded(dst []byte, raw string) ([]byte, bool) {
 
 func (c *check) matches(s *scratch, r *v4Request) bool {
 	if r.algorithm == algorithmV4A {
-		return verifyECDSA(&c.cache.ecdsaKey(c.key).PublicKey, s.sts, c.result.signature[:c.result.sigLen])
+		return verifyECDSA(&c.cache.ecdsaKey(c.key).PublicKey, s.sts, s.given[:s.size])
 	}
 	k := c.cache.get(c.key, r.cred.day, r.cred.region, r.cred.service)
 	mac := k.sum(s.sum[:0], s.sts)
-	return hmac.Equal(mac, c.result.signature[:c.result.sigLen])
+	return hmac.Equal(mac, s.given[:s.size])
 }
 
 // mismatchV4 tells the client what was expected, for the host that it named.

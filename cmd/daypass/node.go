@@ -274,7 +274,7 @@ func (n *node) authenticateAdmin() admin.Authenticate {
 const adminService = "daypass"
 
 // signKey finds the key that a signature names.
-func (n *node) signKey(ctx context.Context, id string) (sign.Key, bool, error) {
+func (n *node) signKey(ctx context.Context, id, _ string) (sign.Key, bool, error) {
 	k, err := n.state.AccessKey(ctx, id)
 	if daypass.CodeOf(err) == daypass.NoSuchAccessKey {
 		return sign.Key{}, false, nil

@@ -179,7 +179,7 @@ func (r *Report) verify(in *sign.Inspection, o Options, method string) bool {
 	if o.Token == "" {
 		key.Token = token(in.Query)
 	}
-	keys := sign.KeysFunc(func(_ context.Context, id string) (sign.Key, bool, error) { return key, id == key.ID, nil })
+	keys := sign.KeysFunc(func(_ context.Context, id, _ string) (sign.Key, bool, error) { return key, id == key.ID, nil })
 	region := in.Region
 	if in.Version == sign.V4A {
 		region, _, _ = strings.Cut(in.Region, ",")

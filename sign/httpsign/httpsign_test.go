@@ -18,7 +18,7 @@ import (
 
 var testKey = sign.Key{ID: "AKIAIOSFODNN7EXAMPLE", Secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 
-func keys(_ context.Context, id string) (sign.Key, bool, error) {
+func keys(_ context.Context, id, _ string) (sign.Key, bool, error) {
 	return testKey, id == testKey.ID, nil
 }
 
@@ -146,7 +146,7 @@ func TestGuardChunked(t *testing.T) {
 }
 
 func TestGuardKeySourceFails(t *testing.T) {
-	broken := sign.KeysFunc(func(context.Context, string) (sign.Key, bool, error) {
+	broken := sign.KeysFunc(func(context.Context, string, string) (sign.Key, bool, error) {
 		return sign.Key{}, false, io.ErrClosedPipe
 	})
 	guard := &httpsign.Guard{Verifier: sign.NewVerifier(broken, sign.Options{Region: "us-east-1"}),

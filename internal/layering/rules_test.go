@@ -1,0 +1,111 @@
+package layering
+
+// A rule is what the packages of one directory may import besides the
+// standard library.
+type rule struct {
+	dir string
+	// own lists directories of this module, "." for its root, "*" for all.
+	own []string
+	// third lists modules or packages of others; a name covers what is
+	// below it.
+	third []string
+}
+
+// rules has one row for each directory with Go code; code without a row
+// fails the test.
+var rules = []rule{
+	{dir: "."},
+
+	{dir: "sign"},
+	{dir: "sign/httpsign", own: []string{"sign"}},
+
+	{dir: "limits", own: []string{"."}},
+	{dir: "policy", own: []string{"."}},
+	{dir: "s3", own: []string{"."}},
+	{dir: "audit", own: []string{"."}},
+
+	{dir: "store", own: []string{"."}, third: []string{"github.com/minio/crc64nvme"}},
+	{dir: "store/storetest", own: []string{".", "store"}},
+	{dir: "store/diskstore", own: []string{".", "store"}, third: []string{
+		"github.com/cockroachdb/pebble/v2",
+		"github.com/cockroachdb/errors/oserror", // pebble's file system reports its errors with it
+		"github.com/minio/crc64nvme",
+		"golang.org/x/sys/unix",
+		"google.golang.org/protobuf/encoding/protowire",
+	}},
+
+	{dir: "state", own: []string{"."}},
+	{dir: "state/statetest", own: []string{".", "state"}},
+	{dir: "state/sqlstate", own: []string{".", "state"}, third: []string{"modernc.org/sqlite"}},
+
+	{dir: "server", own: []string{".", "sign", "limits", "policy", "s3", "store", "state", "audit"}},
+
+	{dir: "client", own: []string{".", "sign"}},
+	{dir: "admin", own: []string{".", "client", "sign", "state"}},
+
+	{dir: "cmd/daypass", own: []string{"*"}, third: []string{
+		"github.com/BurntSushi/toml",
+		"github.com/aws/aws-sdk-go-v2",
+		"github.com/schollz/progressbar/v3",
+		"github.com/spf13/cobra",
+		"github.com/spf13/pflag",
+		"golang.org/x/term",
+		"rsc.io/qr",
+	}},
+
+	{dir: "internal/explain", own: []string{".", "s3", "sign"}},
+	{dir: "internal/layering"},
+}
+
+// testModules may be imported by every test and by the conformance suites.
+var testModules = []string{
+	"github.com/google/go-cmp",
+	"github.com/rogpeppe/go-internal",
+	"pgregory.net/rapid",
+}
+
+// engines are imported in the directories that are named here and nowhere
+// else, tests included.
+var engines = []struct {
+	module string
+	dirs   []string
+}{
+	{"github.com/cockroachdb/pebble", []string{"store/diskstore"}},
+	{"modernc.org/sqlite", []string{"state/sqlstate"}},
+	{"github.com/jackc/pgx", []string{"state/sqlstate"}},
+	{"github.com/aws/aws-sdk-go-v2", []string{"cmd/daypass", "store/s3store"}},
+}
+
+// vagueNames say nothing about what a package holds.
+var vagueNames = []string{"util", "utils", "common", "helper", "helpers", "types", "pkg", "misc", "lib"}
+
+const (
+	maxLines  = 60 // of a function, from "func" to its closing brace
+	longLines = 45 // of a function that only a few may exceed
+	longShare = 5  // per cent of all functions that may exceed longLines
+)
+
+// longFunctions may exceed maxLines: tables, each with its reason.
+var longFunctions = map[string]string{}
+
+// mutable lists package-level variables that are written to, each with its
+// reason.
+var mutable = map[string]string{}
+
+// maxFile is the size in bytes that no committed file exceeds.
+const maxFile = 1 << 20
+
+// unwanted are words that no committed line may hold, in two parts so that
+// this file does not: the hosts of package registries, since every client is
+// set up for its own, and the directory of somebody's checkout.
+var unwanted = [][2]string{
+	{"registry.npmjs", ".org"},
+	{"registry.yarnpkg", ".com"},
+	{"proxy.golang", ".org"},
+	{"sum.golang", ".org"},
+	{"goproxy", ".io"},
+	{"deb.debian", ".org"},
+	{"files.pythonhosted", ".org"},
+	{"/work", "/"},
+	{`"resolved": "`, "http"},
+}

@@ -1,0 +1,2 @@
+// Package daypass is a tree that breaks every rule.
+package daypass

@@ -1,0 +1,2 @@
+// Package util has a vague name.
+package util
