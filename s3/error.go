@@ -22,6 +22,29 @@ const (
 	MaxMessageLengthExceeded      daypass.Code = "MaxMessageLengthExceeded"
 	MetadataTooLarge              daypass.Code = "MetadataTooLarge"
 	SignatureDoesNotMatch         daypass.Code = "SignatureDoesNotMatch"
+	// Codes of the actions on objects beyond the core.
+	EntityTooSmall       daypass.Code = "EntityTooSmall"
+	InvalidObjectState   daypass.Code = "InvalidObjectState"
+	InvalidPart          daypass.Code = "InvalidPart"
+	InvalidPartOrder     daypass.Code = "InvalidPartOrder"
+	InvalidTag           daypass.Code = "InvalidTag"
+	MalformedPOSTRequest daypass.Code = "MalformedPOSTRequest"
+	MaxPostPreDataLength daypass.Code = "MaxPostPreDataLengthExceededError"
+	NoSuchUpload         daypass.Code = "NoSuchUpload"
+
+	// Codes of the settings of buckets and of who may do what.
+	IllegalVersioning         daypass.Code = "IllegalVersioningConfigurationException"
+	MalformedACL              daypass.Code = "MalformedACLError"
+	MalformedPolicy           daypass.Code = "MalformedPolicy"
+	MissingContentMD5         daypass.Code = "MissingContentMD5"
+	NoSuchBucketPolicy        daypass.Code = "NoSuchBucketPolicy"
+	NoSuchCORSConfiguration   daypass.Code = "NoSuchCORSConfiguration"
+	NoSuchPublicAccessBlock   daypass.Code = "NoSuchPublicAccessBlockConfiguration"
+	NoSuchTagSet              daypass.Code = "NoSuchTagSet"
+	OwnershipControlsNotFound daypass.Code = "OwnershipControlsNotFoundError"
+	UnresolvableGrant         daypass.Code = "UnresolvableGrantByEmailAddress"
+	InvalidBucketState        daypass.Code = "InvalidBucketState"
+	OperationAborted          daypass.Code = "OperationAborted"
 )
 
 type errorRow struct {
@@ -74,7 +97,26 @@ var errorTable = map[daypass.Code]errorRow{
 	SignatureDoesNotMatch:               {403, "The request signature we calculated does not match the signature you provided. Check your key and signing method."},
 	"AuthorizationHeaderMalformed":      {400, "The authorization header is malformed"},
 	"AuthorizationQueryParametersError": {400, "Query-string authentication parameters are not valid"},
-	"EntityTooSmall":                    {400, "Your proposed upload is smaller than the minimum allowed size"},
+	EntityTooSmall:                      {400, "Your proposed upload is smaller than the minimum allowed size"},
+	InvalidObjectState:                  {403, "The operation is not valid for the object's storage class"},
+	InvalidPart:                         {400, "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."},
+	InvalidPartOrder:                    {400, "The list of parts was not in ascending order. Parts must be ordered by part number."},
+	InvalidTag:                          {400, "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation."},
+	MalformedPOSTRequest:                {400, "The body of your POST request is not well-formed multipart/form-data."},
+	MaxPostPreDataLength:                {400, "Your POST request fields preceding the upload file were too large."},
+	NoSuchUpload:                        {404, "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed."},
+	IllegalVersioning:                   {400, "The Versioning element must be specified"},
+	MalformedACL:                        {400, "The XML you provided was not well-formed or did not validate against our published schema"},
+	MalformedPolicy:                     {400, "Policies must be valid JSON and the first byte must be '{'"},
+	MissingContentMD5:                   {400, "Missing required header for this request: Content-MD5"},
+	NoSuchBucketPolicy:                  {404, "The bucket policy does not exist"},
+	NoSuchCORSConfiguration:             {404, "The CORS configuration does not exist"},
+	NoSuchPublicAccessBlock:             {404, "The public access block configuration was not found"},
+	NoSuchTagSet:                        {404, "The TagSet does not exist"},
+	OwnershipControlsNotFound:           {404, "The bucket ownership controls were not found"},
+	UnresolvableGrant:                   {400, "The e-mail address you provided does not match any account on record."},
+	InvalidBucketState:                  {409, "The request is not valid for the current state of the bucket."},
+	OperationAborted:                    {409, "A conflicting conditional operation is currently in progress against this resource. Please try again."},
 	"ExpiredToken":                      {400, "The provided token has expired."},
 	"InvalidChunkSizeError":             {403, "Only the last chunk is allowed to have a size less than 8192 bytes"},
 	"InvalidPolicyDocument":             {400, "The content of the form does not meet the conditions specified in the policy document."},

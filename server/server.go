@@ -171,30 +171,12 @@ func (s *Server) serve(x *exchange) (err error) {
 	return s.act(&x.w, x.call)
 }
 
-// An operation carries out an action. It returns an error only before it has
-// begun to answer, or when the answer cannot be completed.
-type operation func(*Server, *response, *call) error
-
-// operations are the actions that are implemented; any other action of the
-// table in package s3 is refused by name.
-var operations = map[daypass.Action]operation{
-	daypass.ListBuckets:       (*Server).listBuckets,
-	daypass.CreateBucket:      (*Server).createBucket,
-	daypass.HeadBucket:        (*Server).headBucket,
-	daypass.DeleteBucket:      (*Server).deleteBucket,
-	daypass.GetBucketLocation: (*Server).getBucketLocation,
-	daypass.ListObjects:       (*Server).listObjects,
-	daypass.ListObjectsV2:     (*Server).listObjectsV2,
-	daypass.GetObject:         (*Server).getObject,
-	daypass.HeadObject:        (*Server).headObject,
-	daypass.PutObject:         (*Server).putObject,
-	daypass.DeleteObject:      (*Server).deleteObject,
-	daypass.DeleteObjects:     (*Server).deleteObjects,
-}
-
 // act carries out an authorized call.
 func (s *Server) act(w *response, c *call) error {
 	op, ok := operations[c.action.Name]
+	if !ok {
+		op, ok = settings[c.action.Name]
+	}
 	if !ok {
 		return notImplemented(daypass.Detail{Name: "Action", Value: string(c.action.Name)})
 	}

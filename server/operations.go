@@ -1,0 +1,25 @@
+package server
+
+import "github.com/daypass/daypass"
+
+// An operation carries out an action. It returns an error only before it has
+// begun to answer, or when the answer cannot be completed.
+type operation func(*Server, *response, *call) error
+
+// operations are the actions on buckets and objects that are implemented. With
+// settings, they are all; any other action of the table in package s3 is
+// refused by name.
+var operations = map[daypass.Action]operation{
+	daypass.ListBuckets:       (*Server).listBuckets,
+	daypass.CreateBucket:      (*Server).createBucket,
+	daypass.HeadBucket:        (*Server).headBucket,
+	daypass.DeleteBucket:      (*Server).deleteBucket,
+	daypass.GetBucketLocation: (*Server).getBucketLocation,
+	daypass.ListObjects:       (*Server).listObjects,
+	daypass.ListObjectsV2:     (*Server).listObjectsV2,
+	daypass.GetObject:         (*Server).getObject,
+	daypass.HeadObject:        (*Server).headObject,
+	daypass.PutObject:         (*Server).putObject,
+	daypass.DeleteObject:      (*Server).deleteObject,
+	daypass.DeleteObjects:     (*Server).deleteObjects,
+}
