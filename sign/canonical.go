@@ -17,8 +17,10 @@ type scratch struct {
 	enc   []byte // encoded parameters
 	spans []span
 	sum   [64]byte
-	given [80]byte // decoded signature of the request
+	given [80]byte // decoded signature
 	size  int      // its length
+	names []string // of x-amz-* headers
+	hex   [64]byte // signature of the request as it came
 
 	// For Verify.
 	req   Request
@@ -35,6 +37,9 @@ var scratchPool = sync.Pool{New: func() any {
 		spans: make([]span, 0, 16), query: make(Query, 0, 16),
 	}
 }}
+
+// text returns s as bytes, without allocating.
+func (s *scratch) text(signature string) []byte { return s.hex[:copy(s.hex[:], signature)] }
 
 func getScratch() *scratch { return scratchPool.Get().(*scratch) }
 
@@ -95,7 +100,7 @@ func (s *scratch) appendSorted(dst []byte, q Query, skip int) []byte {
 // appendEncoded appends "name=value" and tells where the value begins.
 func (p *Param) appendEncoded(dst []byte) ([]byte, int) {
 	if p.canonical != "" {
-		return append(dst, p.canonical...), len(dst) + p.name + 1
+		return append(dst, p.canonical...), len(dst) + len(p.Name) + 1
 	}
 	dst = append(appendEscaped(dst, p.Name, &unreserved), '=')
 	value := len(dst)
@@ -133,6 +138,9 @@ type headerSource struct {
 
 // appendHeaders appends the canonical headers of a SignedHeaders list.
 func (h *headerSource) appendHeaders(dst []byte, signed string) []byte {
+	if signed == "host" {
+		return append(append(append(dst, "host:"...), h.host...), '\n')
+	}
 	for signed != "" {
 		var name string
 		name, signed, _ = strings.Cut(signed, ";")

@@ -213,7 +213,7 @@ func (c *check) formV4(form Form) error {
 	s := c.scratch
 	policy := form.Get(fieldPolicy)
 	s.sts = append(s.sts[:0], policy...)
-	if !c.decodeV4(&r) || !c.matches(s, &r) {
+	if !c.wellFormed(&r) || !c.matches(s, &r) {
 		return formMismatch(r.cred.id, policy, r.signature)
 	}
 	return nil

@@ -89,6 +89,7 @@ func (k *signingKey) sum(dst, data []byte) []byte {
 // entries it starts afresh, which costs one derivation per key in use.
 type keyCache struct {
 	last atomic.Pointer[derived] // the one used last, mostly the only one
+	seen credentials
 	mu   sync.RWMutex
 	hot  map[scopeID]*signingKey
 	v4a  map[string]*v4aKey

@@ -48,7 +48,7 @@ const (
 // setPayload finds out which payload hash was signed.
 func (c *check) setPayload(r *v4Request, scheme Scheme) error {
 	const name = "X-Amz-Content-Sha256"
-	sent := c.header1(name)
+	sent := c.bodyHash
 	switch {
 	case scheme == QueryAuth && sent != "" && listed(r.signed, name):
 		r.payload = sent

@@ -6,10 +6,9 @@ import "strings"
 // same parameter with an empty value.
 type Param struct {
 	Name, Value string
-	// canonical is "name=value" in canonical encoding, with the length of the
-	// name, where the query had it so already: it need not be encoded again.
+	// canonical is "name=value" in canonical encoding where the query had it
+	// so already and the name is without escapes: it need not be encoded again.
 	canonical string
-	name      int
 }
 
 // A Query is a parsed query string, in its own order, repetitions included.
@@ -26,11 +25,11 @@ func ParseQuery(raw string) (Query, error) {
 	if raw == "" {
 		return nil, nil
 	}
-	return parseInto(make(Query, 0, min(strings.Count(raw, "&")+1, maxParams)), raw)
+	return parseInto(make(Query, 0, min(strings.Count(raw, "&")+1, maxParams)), raw, nil)
 }
 
 // parseInto appends the pairs of a raw query.
-func parseInto(q Query, raw string) (Query, error) {
+func parseInto(q Query, raw string, seen *credentials) (Query, error) {
 	var b strings.Builder
 	for raw != "" {
 		pair := raw
@@ -45,11 +44,13 @@ func parseInto(q Query, raw string) (Query, error) {
 		if len(q) == maxParams {
 			return nil, errBadURI
 		}
-		p, ok := parsePair(pair, &b)
-		if !ok {
+		if len(q) == cap(q) {
+			q = append(q, Param{})[:len(q)]
+		}
+		q = q[:len(q)+1]
+		if !q[len(q)-1].parse(pair, &b, seen) {
 			return nil, errBadURI
 		}
-		q = append(q, p)
 	}
 	return q, nil
 }
@@ -58,6 +59,7 @@ func parseInto(q Query, raw string) (Query, error) {
 const (
 	classPercent = 1 << iota
 	classPlus
+	classEqual
 	classOdd // canonical encoding would write it otherwise
 )
 
@@ -67,14 +69,13 @@ var queryClass = func() (t [256]uint8) {
 			t[c] = classOdd
 		}
 	}
-	t['%'], t['+'] = classPercent, classPlus|classOdd
+	t['%'], t['+'], t['='] = classPercent, classPlus|classOdd, classEqual
 	return t
 }()
 
 // classify returns the classes of all bytes of s. It is the one loop over
-// every byte of a query, so it takes eight at a time.
-func classify(s string) (class uint8) {
-	t := &queryClass
+// every byte of a request line, so it takes eight at a time.
+func classify(s string, t *[256]uint8) (class uint8) {
 	for len(s) >= 8 {
 		class |= t[s[0]] | t[s[1]] | t[s[2]] | t[s[3]] | t[s[4]] | t[s[5]] | t[s[6]] | t[s[7]]
 		s = s[8:]
@@ -85,63 +86,90 @@ func classify(s string) (class uint8) {
 	return class
 }
 
-// parsePair decodes one pair. Decoded text shares the buffers of b, which
-// never move once a parameter refers to them.
-func parsePair(pair string, b *strings.Builder) (Param, bool) {
-	eq := strings.IndexByte(pair, '=')
-	p := Param{Name: pair}
-	if eq >= 0 {
-		p.Name, p.Value = pair[:eq], pair[eq+1:]
+// pathClass is queryClass for paths, where "/" stands for itself.
+var pathClass = func() (t [256]uint8) {
+	t = queryClass
+	t['/'] = 0
+	return t
+}()
+
+// parse sets p to one pair. Decoded text shares the buffers of b, which never
+// move once a parameter refers to them. Every field is written once: writing
+// pointers is what costs here.
+func (p *Param) parse(pair string, b *strings.Builder, seen *credentials) bool {
+	if s := seen.lookup(pair); s != nil {
+		*p = s.param
+		return true
 	}
-	class := classify(p.Name) | classify(p.Value)
-	canonical := eq >= 0 && class&classOdd == 0
+	name, value, canonical := pair, "", ""
+	if eq := strings.IndexByte(pair, '='); eq >= 0 {
+		name, value = pair[:eq], pair[eq+1:]
+		canonical = pair
+	}
+	class := classify(pair, &queryClass)
+	if class&classOdd != 0 || strings.IndexByte(value, '=') >= 0 {
+		canonical = ""
+	}
 	if class&(classPercent|classPlus) != 0 {
 		if b.Cap()-b.Len() < len(pair) {
 			b.Reset()
 			b.Grow(len(pair))
 		}
-		var same1, same2, ok1, ok2 bool
-		p.Name, same1, ok1 = unescapeInto(b, p.Name)
-		p.Value, same2, ok2 = unescapeInto(b, p.Value)
+		decoded, _, ok1 := unescapeInto(b, name)
+		text, same, ok2 := unescapeInto(b, value)
 		if !ok1 || !ok2 {
-			return p, false
+			return false
 		}
-		canonical = canonical && same1 && same2
+		if !same || len(decoded) != len(name) {
+			canonical = ""
+		}
+		name, value = decoded, text
 	}
-	if canonical {
-		p.canonical, p.name = pair, eq
-	}
-	return p, true
+	p.Name, p.Value, p.canonical = name, value, canonical
+	return true
 }
 
 // unescapeInto decodes s, "+" as a space, and returns the part of b that it
 // became. canonical tells whether every escape is the canonical one.
 func unescapeInto(b *strings.Builder, s string) (decoded string, canonical, ok bool) {
-	start, from := b.Len(), 0
+	start := b.Len()
 	canonical = true
-	for i := 0; i < len(s); i++ {
-		switch s[i] {
-		case '+':
-			b.WriteString(s[from:i])
-			b.WriteByte(' ')
-			from = i + 1
-		case '%':
-			if i+2 >= len(s) || hexValue[s[i+1]]|hexValue[s[i+2]] > 15 {
-				return "", false, false
-			}
-			c := hexValue[s[i+1]]<<4 | hexValue[s[i+2]]
-			canonical = canonical && !unreserved[c] && s[i+1] < 'a' && s[i+2] < 'a'
-			b.WriteString(s[from:i])
-			b.WriteByte(c)
-			i += 2
-			from = i + 1
+	for {
+		i := escapeIndex(s)
+		if i < 0 {
+			break
 		}
+		b.WriteString(s[:i])
+		if s[i] == '+' {
+			b.WriteByte(' ')
+			s = s[i+1:]
+			continue
+		}
+		if i+2 >= len(s) || hexValue[s[i+1]]|hexValue[s[i+2]] > 15 {
+			return "", false, false
+		}
+		c := hexValue[s[i+1]]<<4 | hexValue[s[i+2]]
+		canonical = canonical && !unreserved[c] && s[i+1] < 'a' && s[i+2] < 'a'
+		b.WriteByte(c)
+		s = s[i+3:]
 	}
-	if from == 0 {
+	if b.Len() == start {
 		return s, true, true
 	}
-	b.WriteString(s[from:])
+	b.WriteString(s)
 	return b.String()[start:], canonical, true
+}
+
+// escapeIndex returns the index of the first "%" or "+", or -1.
+func escapeIndex(s string) int {
+	i := strings.IndexByte(s, '%')
+	if i < 0 {
+		return strings.IndexByte(s, '+')
+	}
+	if plus := strings.IndexByte(s[:i], '+'); plus >= 0 {
+		return plus
+	}
+	return i
 }
 
 // Get returns the value of the first parameter of that exact name.

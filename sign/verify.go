@@ -184,9 +184,9 @@ func passID(scheme Scheme, keyID string, signature []byte) string {
 // is an *Error.
 func (v *Verifier) Verify(r *http.Request, now time.Time) (*Result, error) {
 	s := getScratch()
-	defer s.release()
+	defer s.forget()
 	path, rawQuery := RawTarget(r)
-	q, err := parseInto(s.query[:0], rawQuery)
+	q, err := parseInto(s.query[:0], rawQuery, &v.cache.seen)
 	if err != nil {
 		return nil, err
 	}
@@ -194,14 +194,13 @@ func (v *Verifier) Verify(r *http.Request, now time.Time) (*Result, error) {
 	s.req = Request{
 		Method: r.Method, Path: path, Query: q, Header: r.Header, ContentLength: r.ContentLength, Hosts: s.hosts[:],
 	}
-	defer s.forget()
 	return v.verify(r.Context(), s, &s.req, now)
 }
 
-// forget drops what a request has left, so that the pool does not keep it.
+// forget releases s without what would keep a whole request in memory.
 func (s *scratch) forget() {
-	clear(s.query)
-	s.req, s.hosts[0] = Request{}, Host{}
+	s.req.Header = nil
+	s.release()
 }
 
 // RawTarget returns path and query of a request as they came over the wire,
@@ -255,29 +254,31 @@ func (v *Verifier) VerifyRequest(ctx context.Context, req *Request, now time.Tim
 }
 
 func (v *Verifier) verify(ctx context.Context, s *scratch, req *Request, now time.Time) (*Result, error) {
-	c := check{Verifier: v, Request: req, scratch: s, ctx: ctx, now: now}
-	if err := c.auth.find(req.Query); err != nil {
-		return nil, err
-	}
-	m, err := v.mechanism(req, c.auth.seen)
-	if err != nil {
-		return nil, err
-	}
-	c.result = new(Result)
-	switch m {
-	case mechanismV4Query:
-		err = c.queryV4()
-	case mechanismV2Query:
-		err = c.queryV2()
-	case mechanismHeader:
-		err = c.header()
-	default:
-		err = c.anonymous()
-	}
-	if err != nil {
+	c := check{Verifier: v, Request: req, scratch: s, ctx: ctx, now: now, result: new(Result)}
+	if err := c.run(); err != nil {
 		return nil, err
 	}
 	return c.result, nil
+}
+
+func (c *check) run() error {
+	if err := c.auth.find(c.Query); err != nil {
+		return err
+	}
+	c.scanHeaders()
+	m, err := c.mechanism()
+	if err != nil {
+		return err
+	}
+	switch m {
+	case mechanismV4Query:
+		return c.queryV4()
+	case mechanismV2Query:
+		return c.queryV2()
+	case mechanismHeader:
+		return c.header()
+	}
+	return c.anonymous()
 }
 
 // A check is one verification under way.
@@ -290,6 +291,13 @@ type check struct {
 	auth    authSet
 	key     Key
 	result  *Result
+
+	// What scanHeaders found: the Authorization header, x-amz-content-sha256,
+	// and the names of the other x-amz-* headers.
+	authorization    string
+	hasAuthorization bool
+	bodyHash         string
+	amz              []string
 }
 
 // anonymous describes a request without signature; its body may be framed or
@@ -299,7 +307,7 @@ func (c *check) anonymous() error {
 		return err
 	}
 	c.result.Scheme, c.result.Method = Anonymous, c.Method
-	return c.readPayload(c.header1("X-Amz-Content-Sha256"), "", false)
+	return c.readPayload(c.bodyHash, "", false)
 }
 
 type mechanism int
@@ -313,15 +321,16 @@ const (
 
 // mechanism finds out how a request is signed, and refuses a second
 // mechanism beside the first.
-func (v *Verifier) mechanism(req *Request, seen uint) (mechanism, error) {
+func (c *check) mechanism() (mechanism, error) {
+	seen := c.auth.seen
 	v4, v2 := seen&v4Triggers != 0, seen&v2Triggers != 0
-	auth, hasAuth := authorization(req.Header)
-	if hasAuth && (v4 || v2) && v.opts.IgnoreForeignAuthorization && !awsScheme(auth) {
+	auth, hasAuth := c.authorization, c.hasAuthorization
+	if hasAuth && (v4 || v2) && c.opts.IgnoreForeignAuthorization && !awsScheme(auth) {
 		hasAuth = false
 	}
 	switch {
 	case hasAuth && (v4 || v2) || v4 && v2:
-		return 0, twoMechanisms(req, auth, hasAuth)
+		return 0, twoMechanisms(c.Request, auth, hasAuth)
 	case v4:
 		return mechanismV4Query, nil
 	case v2:
@@ -332,12 +341,21 @@ func (v *Verifier) mechanism(req *Request, seen uint) (mechanism, error) {
 	return mechanismNone, nil
 }
 
-func authorization(h http.Header) (string, bool) {
-	v := h["Authorization"]
-	if len(v) == 0 {
-		return "", false
+// scanHeaders notes, in one pass, what verification asks of the headers.
+func (c *check) scanHeaders() {
+	c.amz = c.scratch.names[:0]
+	for name, values := range c.Header {
+		switch {
+		case len(values) == 0:
+		case name == "Authorization":
+			c.authorization, c.hasAuthorization = values[0], true
+		case !isAmz(name):
+		case name == "X-Amz-Content-Sha256":
+			c.bodyHash = values[0]
+		case !injected(name):
+			c.amz = append(c.amz, name)
+		}
 	}
-	return v[0], true
 }
 
 func awsScheme(auth string) bool {
@@ -517,14 +535,15 @@ func (c *check) lookupKey(id, token string) error {
 }
 
 // unsigned returns an error that names the x-amz-* headers of the request
-// that a SignedHeaders list leaves out.
+// that a SignedHeaders list leaves out. The payload hash needs no signature:
+// it is part of what is signed anyway.
 func (c *check) unsigned(signed string) error {
 	var names []string
 	if !listed(signed, "host") {
 		names = append(names, "host")
 	}
-	for name := range c.Header {
-		if isAmz(name) && !listed(signed, name) && !tolerated(name) {
+	for _, name := range c.amz {
+		if !listed(signed, name) {
 			names = append(names, strings.ToLower(name))
 		}
 	}
@@ -534,12 +553,6 @@ func (c *check) unsigned(signed string) error {
 	sort.Strings(names)
 	return newError(CodeAccessDenied, "There were headers present in the request which were not signed",
 		Detail{"HeadersNotSigned", strings.Join(names, ", ")})
-}
-
-// tolerated names the x-amz-* headers that need no signature: the payload
-// hash, which is part of what is signed anyway, and what a CDN adds.
-func tolerated(name string) bool {
-	return strings.EqualFold(name, "x-amz-content-sha256") || injected(name)
 }
 
 // header1 returns the first value of a header, by its canonical name.

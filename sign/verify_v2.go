@@ -109,7 +109,7 @@ func (c *check) matchV2(signature, date string, fromQuery bool) error {
 		return err
 	}
 	c.result.Version = V2
-	if err := c.readPayload(c.header1("X-Amz-Content-Sha256"), "", false); err != nil {
+	if err := c.readPayload(c.bodyHash, "", false); err != nil {
 		return err
 	}
 	given, valid := decodeV2(signature)

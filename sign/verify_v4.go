@@ -1,7 +1,8 @@
 package sign
 
 import (
-	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
 	"strconv"
 	"strings"
 	"time"
@@ -23,38 +24,6 @@ type v4Request struct {
 	fail func(what string, details ...Detail) error
 	// credWords precede what is wrong with a credential.
 	credWords string
-}
-
-// A credential is a parsed X-Amz-Credential.
-type credential struct {
-	id, day, region, service, end string
-	scope                         string // all but the id
-}
-
-// parseCredential splits AKID/day/region/service/aws4_request, which for
-// Version 4A lacks the region. The id may itself contain slashes.
-func parseCredential(s string, regional bool) (c credential, ok bool) {
-	rest := s
-	var parts [4]string
-	n := 4
-	if !regional {
-		n = 3
-	}
-	for i := n - 1; i >= 0; i-- {
-		slash := strings.LastIndexByte(rest, '/')
-		if slash < 0 {
-			return c, false
-		}
-		parts[i], rest = rest[slash+1:], rest[:slash]
-	}
-	if rest == "" {
-		return c, false
-	}
-	c = credential{id: rest, day: parts[0], end: parts[n-1], service: parts[n-2], scope: s[len(rest)+1:]}
-	if regional {
-		c.region = parts[1]
-	}
-	return c, true
 }
 
 const malformedCredential = `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
@@ -120,24 +89,28 @@ func (c *check) queryDates(r *v4Request, date, expires string) error {
 
 // parseExpires parses X-Amz-Expires: 0 to 604800 seconds.
 func parseExpires(s string) (int64, error) {
-	if _, ok := digits(strings.TrimPrefix(s, "-")); !ok {
-		return 0, queryError("X-Amz-Expires should be a number")
-	}
-	// Digits alone were counted without regard to overflow; this is exact.
-	n, err := strconv.ParseInt(s, 10, 64)
+	n, ok := digits(strings.TrimPrefix(s, "-"))
 	switch {
-	case s[0] == '-' && n != 0:
+	case !ok:
+		return 0, queryError("X-Amz-Expires should be a number")
+	case s[0] == '-' && strings.Trim(s, "-0") != "":
 		return 0, queryError("X-Amz-Expires must be non-negative")
-	case err != nil || n > int64(MaxLifetime/time.Second):
+	case len(s) > 18 || n > int(MaxLifetime/time.Second): // 18 digits do not overflow
 		return 0, queryError("X-Amz-Expires must be less than a week (in seconds); " +
 			"that is, the given X-Amz-Expires must be less than 604800 seconds")
 	}
-	return n, nil
+	return int64(n), nil
 }
 
 // scope parses and checks a credential.
 func (c *check) scope(r *v4Request, text string) error {
 	regional := r.algorithm == algorithmV4
+	if p := c.credential(); p != nil && regional {
+		if seen := c.cache.seen.lookup(p.canonical); seen != nil {
+			r.cred = seen.cred
+			return nil
+		}
+	}
 	var ok bool
 	if r.cred, ok = parseCredential(text, regional); !ok {
 		return r.fail(r.credWords + malformedCredential)
@@ -158,6 +131,17 @@ func (c *check) scope(r *v4Request, text string) error {
 	if cred.end != terminator {
 		return r.fail(r.credWords + `incorrect terminal "` + cred.end +
 			`". This endpoint uses "` + terminator + `".`)
+	}
+	if p := c.credential(); p != nil && regional {
+		c.cache.seen.remember(p)
+	}
+	return nil
+}
+
+// credential returns the parameter of a pre-signed URL, nil for other schemes.
+func (c *check) credential() *Param {
+	if i := c.auth.at[atCredential]; i > 0 {
+		return &c.Query[i-1]
 	}
 	return nil
 }
@@ -205,7 +189,7 @@ func regionMatches(set, region string) bool {
 // matchV4 tries the signature against each host.
 func (c *check) matchV4(r *v4Request) error {
 	s := c.scratch
-	if !c.decodeV4(r) {
+	if !c.wellFormed(r) {
 		return c.mismatchV4(s, r)
 	}
 	if len(c.Hosts) > 0 {
@@ -232,15 +216,18 @@ func (c *check) matchV4(r *v4Request) error {
 	return nil
 }
 
-// decodeV4 decodes the signature into its one form: lower-case hexadecimal,
-// and for Version 4A strict DER.
-func (c *check) decodeV4(r *v4Request) bool {
+// wellFormed reports whether the signature is in its one form: lower-case
+// hexadecimal, and for Version 4A strict DER, which it decodes.
+func (c *check) wellFormed(r *v4Request) bool {
 	c.result.signature = r.signature
+	if r.algorithm == algorithmV4 {
+		// Compared as text with one that is well-formed.
+		return len(r.signature) == 2*sha256.Size
+	}
 	s := c.scratch
 	n, ok := decodeHex(s.given[:], r.signature)
-	s.size = n
-	if r.algorithm == algorithmV4 {
-		return ok && n == 32
+	if !ok {
+		return false
 	}
 	normal, ok := normalizeECDSA(s.given[:n])
 	s.size = copy(s.given[:], normal)
@@ -269,6 +256,9 @@ func (c *check) canonicalV4(s *scratch, r *v4Request, method string, h Host) err
 
 // appendRecoded appends a raw path in canonical encoding.
 func appendRecoded(dst []byte, raw string) ([]byte, bool) {
+	if classify(raw, &pathClass) == 0 {
+		return append(dst, raw...), true
+	}
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		if c == '%' {
@@ -296,8 +286,8 @@ func (c *check) matches(s *scratch, r *v4Request) bool {
 		return verifyECDSA(&c.cache.ecdsaKey(c.key).PublicKey, s.sts, s.given[:s.size])
 	}
 	k := c.cache.get(c.key, r.cred.day, r.cred.region, r.cred.service)
-	mac := k.sum(s.sum[:0], s.sts)
-	return hmac.Equal(mac, s.given[:s.size])
+	mac := k.sum(s.given[:0], s.sts)
+	return subtle.ConstantTimeCompare(appendHex(s.sum[:0], mac), s.text(r.signature)) == 1
 }
 
 // mismatchV4 tells the client what was expected, for the host that it named.
@@ -323,7 +313,7 @@ const mismatchMessage = "The request signature we calculated does not match the 
 
 // header checks an Authorization header.
 func (c *check) header() error {
-	auth, _ := authorization(c.Header)
+	auth := c.authorization
 	if err := c.noLimits("header authentication"); err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 
 // adminFlags say which server the keys commands talk to.
 type adminFlags struct {
-	data, endpoint, region, accessKey, secretFile string
+	data, endpoint, region string
 }
 
 func (a *app) keysCommand() *cobra.Command {
