@@ -1,0 +1,70 @@
+# make test   everything that must pass: formatting, vet, staticcheck, layering,
+#             unit tests under the race detector, the static build, end-to-end
+# make help   the other targets
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+GO     ?= go
+BUILD  := .build
+REPORT := $(BUILD)/testreport
+
+# The race detector needs cgo and a C compiler.
+CC_FOUND := $(shell command -v $$($(GO) env CC) 2>/dev/null)
+RACE     := $(if $(CC_FOUND),-race)
+
+# go test $(1) in directory $(2), reported; environment in $(3)
+define gotest
+(cd $(2) && $(3) $(GO) test -json $(1)) 2>&1 | $(REPORT)
+endef
+
+.PHONY: help test setup fmt fmt-check lint layering unit build e2e kill bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
+
+test: setup fmt-check lint layering unit build e2e ## run everything that must pass
+
+setup: ## install what the end-to-end tests need, where it is missing
+	@e2e/setup
+
+fmt: ## format all Go code
+	gofmt -w $$($(GOFILES))
+
+GOFILES = find . -name '*.go' -not -path '*/node_modules/*' -not -path './.git/*'
+
+fmt-check:
+	@unformatted=$$(gofmt -l $$($(GOFILES))); \
+	if [ -n "$$unformatted" ]; then echo "not formatted (run make fmt):"; echo "$$unformatted"; exit 1; fi
+	@echo "formatting: ok"
+
+lint: fmt-check ## vet and staticcheck both modules
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	cd e2e && $(GO) vet ./... && "$$($(GO) -C .. tool -n staticcheck)" ./...
+
+layering: $(REPORT) ## check who imports whom, and what no line may say
+	@$(call gotest,-count=1 ./internal/layering,.)
+
+unit: $(REPORT) ## run the unit tests under the race detector
+	@$(if $(RACE),,echo "skipped: the race detector, since there is no C compiler";)
+	@$(call gotest,$(RACE) ./...,.)
+
+build: ## build the program, statically, as $(BUILD)/daypass
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BUILD)/daypass ./cmd/daypass
+
+e2e: setup $(REPORT) ## run real clients, a browser and kill -9 against the program
+	@$(call gotest,-count=1 -timeout 12m ./...,e2e)
+
+kill: $(REPORT) ## kill the server 100 times under load and check what it kept
+	@$(call gotest,-count=1 -timeout 60m -run '^TestKill' .,e2e,DAYPASS_E2E_KILL_ROUNDS=100)
+
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
+
+$(REPORT): e2e/testreport/main.go
+	@mkdir -p $(BUILD)
+	@$(GO) -C e2e build -o ../$@ ./testreport

@@ -1,0 +1,159 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+const (
+	idleBudget = 30 << 20 // resident memory of an idle server
+	// streamBudget is what 8 concurrent transfers may add: a mebibyte each,
+	// and as much again for garbage that is not collected yet.
+	streams, streamBudget = 8, 16 << 20
+)
+
+// memory returns a size from /proc/PID/status in bytes.
+func (s *server) memory(t *testing.T, field string) int {
+	t.Helper()
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if words := strings.Fields(lines.Text()); words[0] == field+":" {
+			kib, err := strconv.Atoi(words[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kib << 10
+		}
+	}
+	t.Fatalf("/proc has no %s", field)
+	return 0
+}
+
+func TestMemory(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("memory is read from Linux's /proc")
+	}
+	s := serve(t)
+	u := newUser(s, "memory")
+	if _, err := u.owner.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &u.bucket}); err != nil {
+		t.Fatal(err)
+	}
+	signer := s3.NewPresignClient(u.owner)
+	sign := func(i int) (put, get string) {
+		key := fmt.Sprintf("large-%d", i)
+		p, err := signer.PresignPutObject(t.Context(), &s3.PutObjectInput{Bucket: &u.bucket, Key: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := signer.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: &u.bucket, Key: &key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.URL, g.URL
+	}
+	for i := range 20 {
+		put, get := sign(i)
+		u.do(t, "PUT", put, "small", nil).success(t, 200, "")
+		u.do(t, "GET", get, "", nil).success(t, 200, "small")
+	}
+	time.Sleep(time.Second)
+	idle := s.memory(t, "VmRSS")
+	t.Logf("measured: idle %.1f MiB resident, %.1f anonymous, peak %.1f", mib(idle), mib(s.memory(t, "RssAnon")), mib(s.memory(t, "VmHWM")))
+	if idle > idleBudget {
+		t.Errorf("an idle server takes %.1f MiB, more than %d", mib(idle), idleBudget>>20)
+	}
+	put, get := sign(0)
+	// The first large transfers fill the pools that later ones share.
+	u.large(t, put, get, 32<<20)
+	before := s.memory(t, "RssAnon")
+	peak := s.watch(t, func() { u.large(t, put, get, 256<<20) })
+	t.Logf("measured: 256 MiB up and down: from %.1f to at most %.1f MiB anonymous", mib(before), mib(peak))
+	if peak > before+streamBudget/2 {
+		t.Errorf("one large transfer takes %.1f MiB more", mib(peak-before))
+	}
+	before = s.memory(t, "RssAnon")
+	peak = s.watch(t, func() {
+		var all sync.WaitGroup
+		for i := range streams {
+			put, get := sign(i)
+			all.Go(func() { u.large(t, put, get, 48<<20) })
+		}
+		all.Wait()
+	})
+	t.Logf("measured: %d × 48 MiB up and down: from %.1f to at most %.1f MiB anonymous", streams, mib(before), mib(peak))
+	if peak > before+streamBudget {
+		t.Errorf("%d large transfers take %.1f MiB more", streams, mib(peak-before))
+	}
+}
+
+func mib(n int) float64 { return float64(n) / (1 << 20) }
+
+// watch returns the most anonymous memory that the server had during f.
+func (s *server) watch(t *testing.T, f func()) int {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	peak := 0
+	for {
+		peak = max(peak, s.memory(t, "RssAnon"))
+		select {
+		case <-done:
+			return peak
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// large uploads and downloads an object without holding it.
+func (u *user) large(t *testing.T, put, get string, size int64) {
+	req, err := http.NewRequest("PUT", put, io.LimitReader(zeros{}, size))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	req.ContentLength = size
+	res, err := u.http.Do(req)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	res.Body.Close()
+	if res.StatusCode != 200 {
+		t.Errorf("PUT of %d bytes: %s", size, res.Status)
+		return
+	}
+	if res, err = u.http.Get(get); err != nil {
+		t.Error(err)
+		return
+	}
+	defer res.Body.Close()
+	if n, err := io.Copy(io.Discard, res.Body); err != nil || n != size {
+		t.Errorf("GET returns %d of %d bytes, %v", n, size, err)
+	}
+}
+
+// zeros is an endless stream.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
