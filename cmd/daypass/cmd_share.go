@@ -267,6 +267,10 @@ func loopback(text string) bool {
 	return err == nil && ip.IsLoopback() || u.Hostname() == "localhost"
 }
 
+// quietZone is the margin that a QR code needs, in modules (ISO/IEC 18004,
+// section 9.1).
+const quietZone = 4
+
 // printQR draws a QR code, two modules a character, dark on light.
 func (a *app) printQR(text string) {
 	code, err := qr.Encode(text, qr.L)
@@ -274,9 +278,9 @@ func (a *app) printQR(text string) {
 		return // too long for a code: the URL stands above
 	}
 	var b strings.Builder
-	for y := -2; y < code.Size+2; y += 2 {
+	for y := -quietZone; y < code.Size+quietZone; y += 2 {
 		b.WriteString("\x1b[30;47m")
-		for x := -2; x < code.Size+2; x++ {
+		for x := -quietZone; x < code.Size+quietZone; x++ {
 			b.WriteString([]string{" ", "▄", "▀", "█"}[2*dark(code, x, y)+dark(code, x, y+1)])
 		}
 		b.WriteString("\x1b[0m\n")

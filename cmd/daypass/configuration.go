@@ -15,7 +15,7 @@ import (
 )
 
 // Every flag can also be set by the environment (DAYPASS_ and its name in
-// capitals, "-" as "_") and, for serve and share, in a configuration file
+// capitals, "-" as "_"; a list with commas for one that may repeat) and, for serve and share, in a configuration file
 // under its name. The command line decides before the environment, and the
 // environment before the file.
 
@@ -61,8 +61,14 @@ func (a *app) setFromEnvironment(flags *pflag.FlagSet) (err error) {
 		if f.Changed || value == "" || f.Name == "help" || err != nil {
 			return
 		}
-		if e := flags.Set(f.Name, value); e != nil {
-			err = usagef("%s=%s: %v", name, value, e)
+		values := []string{value}
+		if f.Value.Type() == "stringArray" {
+			values = strings.Split(value, ",")
+		}
+		for _, v := range values {
+			if e := flags.Set(f.Name, v); e != nil {
+				err = usagef("%s=%s: %v", name, value, e)
+			}
 		}
 	})
 	return err
