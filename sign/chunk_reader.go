@@ -193,7 +193,20 @@ func (r *ChunkReader) finish() error {
 	if err := r.readTrailer(); err != nil {
 		return err
 	}
-	return io.EOF
+	return r.atEnd()
+}
+
+// atEnd returns io.EOF, unless more than an empty line follows the trailer.
+func (r *ChunkReader) atEnd() error {
+	var rest [3]byte
+	n, err := io.ReadFull(r.src, rest[:])
+	switch {
+	case err == nil || strings.Trim(string(rest[:n]), "\r\n") != "":
+		return malformedChunk("something follows the last chunk")
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return io.EOF
+	}
+	return err
 }
 
 // readTrailer reads name:value lines up to an empty one or the end.

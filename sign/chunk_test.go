@@ -145,6 +145,7 @@ func TestChunkRefusals(t *testing.T) {
 		"endless line":       {strings.Repeat("c", 10_000), CodeInvalidRequest},
 		"missing trailer":    {"c\r\nhello, world\r\n0\r\n\r\n", CodeMalformedTrailer},
 		"other trailer":      {"c\r\nhello, world\r\n0\r\nx-amz-meta-a:1\r\n\r\n", CodeMalformedTrailer},
+		"junk at the end":    {"c\r\nhello, world\r\n0\r\nx-amz-checksum-crc32:A\r\n\r\njunk", CodeInvalidRequest},
 		"repeated trailer":   {"c\r\nhello, world\r\n0\r\nx-amz-checksum-crc32:A\r\nx-amz-checksum-crc32:A\r\n\r\n", CodeMalformedTrailer},
 		"trailer not a pair": {"c\r\nhello, world\r\n0\r\nnonsense\r\n\r\n", CodeMalformedTrailer},
 	} {

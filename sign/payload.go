@@ -45,18 +45,35 @@ const (
 	streamingTrailer         = "-PAYLOAD-TRAILER"
 )
 
-// setPayload finds out which payload hash was signed.
+// setPayload finds out which payload hash was signed and how the body is to
+// be read. What the signature says of the body decides; an unsigned header
+// may only add to a signature that leaves the body open.
 func (c *check) setPayload(r *v4Request, scheme Scheme) error {
-	const name = "X-Amz-Content-Sha256"
+	carried := r.payload // by the query of a pre-signed URL
+	if err := c.signedPayload(r, scheme); err != nil {
+		return err
+	}
 	sent := c.bodyHash
+	if sent == "" || sent == r.payload {
+		return c.readPayload(r.payload, r.algorithm, true)
+	}
+	if carried != "" && carried != UnsignedPayload || r.payload != UnsignedPayload {
+		return &Error{Code: CodeSignatureDoesNotMatch, Message: mismatchMessage,
+			Reason: "x-amz-content-sha256 was sent with another value than the one that was signed"}
+	}
+	return c.readPayload(sent, r.algorithm, false)
+}
+
+// signedPayload sets the payload hash of the canonical request.
+func (c *check) signedPayload(r *v4Request, scheme Scheme) error {
+	sent := c.bodyHash
+	signed := scheme == HeaderAuth || listed(r.signed, "x-amz-content-sha256")
 	switch {
-	case scheme == QueryAuth && sent != "" && listed(r.signed, name):
+	case sent != "" && signed:
 		r.payload = sent
 	case scheme == QueryAuth && r.payload != "":
 	case scheme == QueryAuth && c.opts.Service == ServiceS3:
 		r.payload = UnsignedPayload
-	case sent != "":
-		r.payload = sent
 	case c.BodySHA256 != "":
 		r.payload = c.BodySHA256
 	case c.opts.Service == ServiceS3:
@@ -64,10 +81,7 @@ func (c *check) setPayload(r *v4Request, scheme Scheme) error {
 	default:
 		r.payload = EmptySHA256
 	}
-	if sent == "" || scheme == HeaderAuth {
-		sent = r.payload
-	}
-	return c.readPayload(sent, r.algorithm, sent == r.payload)
+	return nil
 }
 
 // readPayload tells how the body is to be read. Where the header is not

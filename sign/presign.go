@@ -146,7 +146,7 @@ func (p *Presigner) Presign(r URLRequest) (string, error) {
 	}
 	switch p.opts.Version {
 	case V2:
-		return p.presignV2(&r), nil
+		return p.presignV2(&r)
 	case V4A:
 		return p.presignV4(&r, algorithmV4A)
 	default:
@@ -353,7 +353,7 @@ func signedNames(h http.Header) string {
 }
 
 // presignV2 makes a Signature Version 2 URL.
-func (p *Presigner) presignV2(r *URLRequest) string {
+func (p *Presigner) presignV2(r *URLRequest) (string, error) {
 	expires := strconv.FormatInt(r.Time.Add(r.Lifetime).Unix(), 10)
 	in := v2Input{method: r.Method, date: expires, header: r.Header, query: r.Query, fromQuery: true}
 	path := string(p.appendTarget(nil, r))
@@ -364,7 +364,10 @@ func (p *Presigner) presignV2(r *URLRequest) string {
 	if p.key.Token != "" {
 		in.query = append(in.query[:len(in.query):len(in.query)], Param{Name: "x-amz-security-token", Value: p.key.Token})
 	}
+	if name := in.ambiguous(); name != "" {
+		return "", newError(CodeInvalidArgument, "the value of "+name+" cannot be signed with Signature Version 2")
+	}
 	sig := base64.StdEncoding.EncodeToString(in.sign(p.key.Secret))
 	q := append(Query{{Name: paramV2Key, Value: p.key.ID}, {Name: paramV2Expires, Value: expires}, {Name: paramV2Signature, Value: sig}}, in.query...)
-	return p.scheme + "://" + string(p.appendHost(nil, r)) + path + "?" + q.Encode()
+	return p.scheme + "://" + string(p.appendHost(nil, r)) + path + "?" + q.Encode(), nil
 }

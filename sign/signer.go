@@ -179,6 +179,9 @@ func (s *Signer) signV2(r *http.Request, now time.Time) error {
 	if s.opts.HostBucket != "" {
 		in.resource = "/" + s.opts.HostBucket + path
 	}
+	if name := in.ambiguous(); name != "" {
+		return newError(CodeInvalidArgument, "the value of "+name+" cannot be signed with Signature Version 2")
+	}
 	sig := base64.StdEncoding.EncodeToString(in.sign(s.key.Secret))
 	r.Header.Set("Authorization", "AWS "+s.key.ID+":"+sig)
 	return nil

@@ -20,17 +20,70 @@ const (
 // sub-resource that chooses an action or a version, and the response
 // overrides.
 var v2SubResources = map[string]bool{
-	"accelerate": true, "acl": true, "analytics": true, "attributes": true, "cors": true,
+	"abac": true, "accelerate": true, "acl": true, "analytics": true, "attributes": true, "cors": true,
 	"delete": true, "encryption": true, "intelligent-tiering": true, "inventory": true,
-	"legal-hold": true, "lifecycle": true, "location": true, "logging": true, "metrics": true,
+	"legal-hold": true, "lifecycle": true, "location": true, "logging": true,
+	"metadataConfiguration": true, "metadataInventoryTable": true, "metadataJournalTable": true,
+	"metadataTable": true, "metrics": true,
 	"notification": true, "object-lock": true, "ownershipControls": true, "partNumber": true,
-	"policy": true, "policyStatus": true, "publicAccessBlock": true, "replication": true,
+	"policy": true, "policyStatus": true, "publicAccessBlock": true, "renameObject": true, "replication": true,
 	"requestPayment": true, "restore": true, "retention": true, "select": true,
-	"select-type": true, "tagging": true, "torrent": true, "uploadId": true, "uploads": true,
+	"select-type": true, "session": true, "tagging": true, "torrent": true, "uploadId": true, "uploads": true,
 	"versionId": true, "versioning": true, "versions": true, "website": true,
 	"response-cache-control": true, "response-content-disposition": true,
 	"response-content-encoding": true, "response-content-language": true,
 	"response-content-type": true, "response-expires": true,
+}
+
+// V2Signs reports whether Signature Version 2 covers a query parameter as part
+// of the resource. A server must not let any other parameter choose what a
+// Version 2 signature permits.
+func V2Signs(name string) bool { return v2SubResources[name] }
+
+// ambiguous returns the name of a parameter or header whose value could be
+// read as another part of the string to sign, which Version 2 joins without
+// escaping: a line end would begin another line, and "&" another
+// sub-resource.
+func (in *v2Input) ambiguous() string {
+	for _, p := range in.query {
+		signed := v2SubResources[p.Name] || in.fromQuery && (isAmz(p.Name) ||
+			strings.EqualFold(p.Name, "Content-Type") || strings.EqualFold(p.Name, "Content-MD5"))
+		if signed && hasControl(p.Value) || hasControl(p.Name) || v2SubResources[p.Name] && resplits(p.Value) {
+			return p.Name
+		}
+	}
+	for name, values := range in.header {
+		for _, v := range values {
+			if (isAmz(name) || name == "Content-Type" || name == "Content-Md5" || name == "Date") && hasControl(v) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// hasControl reports whether s has a control character other than a tab.
+func hasControl(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+// resplits reports whether a value, cut at "&", holds a sub-resource.
+func resplits(value string) bool {
+	_, rest, found := strings.Cut(value, "&")
+	for found {
+		var segment string
+		segment, rest, found = strings.Cut(rest, "&")
+		name, _, _ := strings.Cut(segment, "=")
+		if v2SubResources[name] {
+			return true
+		}
+	}
+	return false
 }
 
 // A v2Input is what Signature Version 2 signs.

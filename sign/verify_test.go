@@ -2,6 +2,7 @@ package sign
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -621,5 +622,90 @@ func TestV2Repeats(t *testing.T) {
 	forged := strings.Replace(u, "?", "?X-Amz-Meta-A=2&", 1)
 	if _, err := v.Verify(wire(t, "PUT", forged), testNow); codeOf(err) != CodeInvalidArgument {
 		t.Errorf("repeated: %v", err)
+	}
+}
+
+// TestPinnedBody checks that an unsigned header cannot take the place of the
+// payload hash that was signed.
+func TestPinnedBody(t *testing.T) {
+	pinned := strings.Repeat("ab", 32)
+	v := NewVerifier(keysOf(docKey), Options{Region: "us-east-1"})
+	p := newPresigner(t, docKey, "http://h")
+	u, err := p.Presign(URLRequest{Method: "PUT", Bucket: "b", Key: "k", Lifetime: time.Hour, Time: testNow, PayloadSHA256: pinned})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := p.URL(testNow, "PUT", "b", "k", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		url, header string
+		want        Payload
+		code        Code
+	}{
+		{u, "", Payload{PayloadSHA256, pinned}, ""},
+		{u, pinned, Payload{PayloadSHA256, pinned}, ""},
+		{u, UnsignedPayload, Payload{}, CodeSignatureDoesNotMatch},
+		{u, EmptySHA256, Payload{}, CodeSignatureDoesNotMatch},
+		{u, streamingUnsignedTrailer, Payload{}, CodeSignatureDoesNotMatch},
+		{open, "", Payload{PayloadUnsigned, ""}, ""},
+		{open, EmptySHA256, Payload{PayloadSHA256, EmptySHA256}, ""},
+		{open, streamingUnsignedTrailer, Payload{PayloadUnsignedTrailer, ""}, ""},
+		{open, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", Payload{}, CodeInvalidArgument},
+	} {
+		r := wire(t, "PUT", c.url)
+		if c.header != "" {
+			r.Header.Set("X-Amz-Content-Sha256", c.header)
+		}
+		res, err := v.Verify(r, testNow)
+		if codeOf(err) != c.code || err == nil && res.Payload != c.want {
+			t.Errorf("header %q: %+v %v, want %+v %s", c.header, res, err, c.want, c.code)
+		}
+	}
+}
+
+// TestV2Injection tries to read a signed value as another part of the string
+// to sign.
+func TestV2Injection(t *testing.T) {
+	p := newPresigner(t, docKey, "http://h", PresignOptions{Version: V2})
+	v := NewVerifier(keysOf(docKey), Options{Region: "us-east-1"})
+	for _, value := range []string{"x\n9999999999\n/b/secret", "a\r\nb", "f&versionId=null", "f&acl"} {
+		_, err := p.Presign(URLRequest{Method: "GET", Bucket: "b", Key: "k", Lifetime: time.Hour, Time: testNow,
+			Query: Query{{Name: "response-content-disposition", Value: value}}})
+		if codeOf(err) != CodeInvalidArgument {
+			t.Errorf("presigned %q: %v", value, err)
+		}
+	}
+	// What another signer made must not verify in its second reading.
+	in := v2Input{method: "GET", date: "1900000000", resource: "/b/pub",
+		query: Query{{Name: "response-content-disposition", Value: "x\n9999999999\n/b/secret"}}}
+	sig := EscapeQuery(base64.StdEncoding.EncodeToString(in.sign(docKey.Secret)))
+	forged := "http://h/b/secret?AWSAccessKeyId=" + docKey.ID + "&Expires=9999999999&Signature=" + sig +
+		"&Content-Type=%0A1900000000%0A/b/pub?response-content-disposition=x"
+	if _, err := v.Verify(wire(t, "GET", forged), testNow); codeOf(err) != CodeInvalidArgument {
+		t.Errorf("forged: %v", err)
+	}
+	fine, err := p.Presign(URLRequest{Method: "GET", Bucket: "b", Key: "k", Lifetime: time.Hour, Time: testNow,
+		Query: Query{{Name: "response-content-disposition", Value: "a&b=c\td"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Verify(wire(t, "GET", fine), testNow); err != nil {
+		t.Errorf("harmless: %v", err)
+	}
+}
+
+// TestBounds checks that a hostile request costs little and is answered
+// shortly.
+func TestBounds(t *testing.T) {
+	v := NewVerifier(keysOf(docKey), Options{Region: "us-east-1"})
+	many := strings.Repeat("x-amz-a;", 200) + "host"
+	_, err := v.Verify(wire(t, "GET", "http://h/b/k?"+signedQuery(t, paramSignedHeaders, many)), testNow)
+	checkRefusal(t, err, CodeAuthQueryParameters, "Too many signed headers", "")
+	_, err = v.Verify(wire(t, "GET", "http://h/b/k?"+signedQuery(t, "pad", strings.Repeat("p", maxEcho))), testNow)
+	var e *Error
+	if !errors.As(err, &e) || e.Code != CodeSignatureDoesNotMatch || len(e.Details) != 4 {
+		t.Errorf("a huge request: %v", err)
 	}
 }

@@ -114,6 +114,10 @@ func (c *check) matchV2(signature, date string, fromQuery bool) error {
 	}
 	given, valid := decodeV2(signature)
 	in := v2Input{date: date, header: c.Header, query: c.Query, fromQuery: fromQuery}
+	if name := in.ambiguous(); name != "" {
+		return newError(CodeInvalidArgument, "The value of "+name+" cannot be signed with Signature Version 2.",
+			Detail{"ArgumentName", name})
+	}
 	ok, err := c.try(func(method string, h Host) (bool, error) {
 		in.method = method
 		for _, in.resource = range c.resourcesV2(h.Prefix) {

@@ -152,7 +152,7 @@ func (c *check) finishV4(r *v4Request, scheme Scheme) error {
 		return r.fail("The region set '"+r.regionSet+"' does not include '"+c.opts.Region+"'",
 			Detail{"Region", c.opts.Region})
 	}
-	if err := c.unsigned(r.signed); err != nil {
+	if err := c.checkSignedHeaders(r); err != nil {
 		return err
 	}
 	if err := c.lookupKey(r.cred.id, r.token); err != nil {
@@ -167,6 +167,19 @@ func (c *check) finishV4(r *v4Request, scheme Scheme) error {
 		c.result.Version = V4A
 	}
 	return c.matchV4(r)
+}
+
+// maxSignedHeaders bounds a SignedHeaders list; each name costs a look-up for
+// every host that is tried.
+const maxSignedHeaders = 100
+
+// checkSignedHeaders bounds the list of signed headers and compares it with
+// what was sent.
+func (c *check) checkSignedHeaders(r *v4Request) error {
+	if strings.Count(r.signed, ";") >= maxSignedHeaders {
+		return r.fail("Too many signed headers")
+	}
+	return c.unsigned(r.signed)
 }
 
 // regionMatches reports whether a region set (names or patterns with "*",
@@ -299,14 +312,19 @@ func (c *check) mismatchV4(s *scratch, r *v4Request) error {
 		return err
 	}
 	canonical, sts := string(s.canon), string(s.sts)
-	return newError(CodeSignatureDoesNotMatch, mismatchMessage,
-		Detail{"AWSAccessKeyId", r.cred.id},
-		Detail{"StringToSign", sts},
-		Detail{"SignatureProvided", r.signature},
-		Detail{"StringToSignBytes", spacedHex(sts)},
-		Detail{"CanonicalRequest", canonical},
-		Detail{"CanonicalRequestBytes", spacedHex(canonical)})
+	details := []Detail{{"AWSAccessKeyId", r.cred.id}, {"StringToSign", sts}, {"SignatureProvided", r.signature},
+		{"StringToSignBytes", spacedHex(sts)}}
+	// An ordinary request is told what was calculated; a huge one is not worth
+	// an answer four times its size.
+	if len(canonical) <= maxEcho {
+		details = append(details, Detail{"CanonicalRequest", canonical},
+			Detail{"CanonicalRequestBytes", spacedHex(canonical)})
+	}
+	return newError(CodeSignatureDoesNotMatch, mismatchMessage, details...)
 }
+
+// maxEcho is the largest canonical request that an answer repeats, in bytes.
+const maxEcho = 16 << 10
 
 const mismatchMessage = "The request signature we calculated does not match the signature you provided. " +
 	"Check your key and signing method."

@@ -135,7 +135,7 @@ func (a *app) printReport(r *explain.Report, f *explainFlags) {
 		a.printDifference(r.Difference)
 	}
 	for _, w := range r.Warnings {
-		fmt.Fprintf(a.out, "%s %s\n", a.amber("warning:"), w)
+		fmt.Fprintf(a.out, "%s %s\n", a.amber("warning:"), printable(w))
 	}
 	if f.canonical {
 		a.printCanonical("canonical request of the URL", r.Ours)
@@ -147,7 +147,7 @@ func (a *app) reportRows(r *explain.Report) [][2]string {
 	rows := [][2]string{{"signature", versionNames[r.SignatureVersion] + ", in the query"}}
 	add := func(name, value string) {
 		if value != "" {
-			rows = append(rows, [2]string{name, value})
+			rows = append(rows, [2]string{name, printable(value)})
 		}
 	}
 	add("permits", r.Permits)
@@ -162,14 +162,18 @@ func (a *app) reportRows(r *explain.Report) [][2]string {
 		add("signed", showTime(r.SignedAt)+a.relative(r.SignedAt))
 	}
 	add("expires", showTime(r.ExpiresAt)+a.relative(r.ExpiresAt))
-	add("state", a.validity(r))
+	rows = append(rows, [2]string{"state", a.validity(r)})
 	add("signed headers", strings.Join(r.SignedHeaders, ", "))
 	for _, p := range r.Parameters {
 		add("parameter", p.Name+" = "+p.Value)
 	}
 	add("pass id", r.PassID)
 	if r.Checked {
-		add("check", map[bool]string{true: a.green("the signature is right"), false: a.amber("the signature does not match this secret")}[r.Matches])
+		check := a.amber("the signature does not match this secret")
+		if r.Matches {
+			check = a.green("the signature is right")
+		}
+		rows = append(rows, [2]string{"check", check})
 	}
 	return rows
 }
@@ -199,12 +203,15 @@ func (a *app) printDifference(d *explain.Difference) {
 	if d.Name != "" {
 		name += " " + d.Name
 	}
-	fmt.Fprintf(a.out, "\n%s %s\n", a.bold("first difference:"), name)
-	a.pairs([][2]string{{"  of the URL", dash(d.Signed)}, {"  of the server", dash(d.Seen)}, {"  usual cause", d.Cause}})
+	fmt.Fprintf(a.out, "\n%s %s\n", a.bold("first difference:"), printable(name))
+	a.pairs([][2]string{{"  of the URL", printable(dash(d.Signed))}, {"  of the server", printable(dash(d.Seen))}, {"  usual cause", printable(d.Cause)}})
 }
 
 func (a *app) printCanonical(title, text string) {
 	if text != "" {
-		fmt.Fprintf(a.out, "\n%s\n%s\n", a.bold(title), text)
+		fmt.Fprintf(a.out, "\n%s\n", a.bold(title))
+		for line := range strings.Lines(text) {
+			fmt.Fprintln(a.out, printable(strings.TrimSuffix(line, "\n")))
+		}
 	}
 }

@@ -253,7 +253,7 @@ func (a *app) printLink(l sharedFile) {
 	if a.terminal && !loopback(l.URL) {
 		a.printQR(l.URL)
 	}
-	fmt.Fprintf(a.err, "%s, %s, opens until %s (%s)\n", filepath.Base(l.File), showSize(l.Size),
+	fmt.Fprintf(a.err, "%s, %s, opens until %s (%s)\n", printable(filepath.Base(l.File)), showSize(l.Size),
 		showTime(l.Expires), showDuration(l.Expires.Sub(a.now())))
 }
 

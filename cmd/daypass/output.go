@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Colours are for people at a terminal, unless they do not want them
@@ -56,6 +58,20 @@ func (a *app) pairs(rows [][2]string) {
 	for _, r := range rows {
 		fmt.Fprintf(a.out, "%s  %s\n", a.bold(fmt.Sprintf("%-*s", width, r[0])), r[1])
 	}
+}
+
+// printable writes control characters as escapes, so that text from elsewhere
+// cannot steer a terminal.
+func printable(s string) string {
+	var b strings.Builder
+	for i, r := range s {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			fmt.Fprintf(&b, "\\x%02x", s[i])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // showTime writes a time as people read it, in UTC.

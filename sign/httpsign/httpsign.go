@@ -71,7 +71,23 @@ func (g *Guard) check(r *http.Request) (*sign.Result, error) {
 	if res.Scheme == sign.Anonymous {
 		return nil, &sign.Error{Code: sign.CodeAccessDenied, Message: "Access Denied", Reason: "the request is not signed"}
 	}
-	return res, nil
+	return res, refuseLimits(r)
+}
+
+// refuseLimits refuses limits, which a Guard cannot enforce and must not
+// ignore.
+func refuseLimits(r *http.Request) error {
+	_, raw := sign.RawTarget(r)
+	q, err := sign.ParseQuery(raw)
+	if err != nil {
+		return err
+	}
+	for _, p := range q {
+		if sign.IsLimit(p.Name) {
+			return &sign.Error{Code: sign.CodeNotImplemented, Message: "The limit " + p.Name + " cannot be enforced here."}
+		}
+	}
+	return nil
 }
 
 func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, err error) {

@@ -74,6 +74,11 @@ func TestGuard(t *testing.T) {
 		}
 		return u
 	}
+	limited, err := p.Presign(sign.URLRequest{Method: "PUT", Bucket: "b", Key: "k", Lifetime: time.Minute, Time: time.Now(),
+		Query: sign.Query{{Name: "x-daypass-uses", Value: "1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name, url, body string
 		status          int
@@ -83,6 +88,7 @@ func TestGuard(t *testing.T) {
 		{"signed body", request(hello), "hello", 200, "hello"},
 		{"other body", request(hello), "jello", 400, "XAmzContentSHA256Mismatch"},
 		{"unsigned", server.URL + "/b/k", "", 403, "AccessDenied"},
+		{"limited", limited, "", 501, "x-daypass-uses"},
 		{"tampered", strings.Replace(request(""), "/k?", "/kk?", 1), "", 403, "SignatureDoesNotMatch"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
