@@ -96,7 +96,9 @@ func TestFormMissing(t *testing.T) {
 func TestPolicyDocuments(t *testing.T) {
 	const head = `{"expiration":"2030-01-01T00:00:00Z","conditions":`
 	for doc, message := range map[string]string{
-		`nonsense`:                              "Invalid Policy: Invalid JSON.",
+		`nonsense`: "Invalid Policy: Invalid JSON.",
+		`{"EXPIRATION":"2030-01-01T00:00:00Z","conditions":[]}`: "Invalid Policy: Policy missing expiration.",
+		`{"expiration":"2030-01-01T00:00:00Z","CONDITIONS":[]}`: "Invalid Policy: Policy missing conditions.",
 		`{"conditions":[]}`:                     "Invalid Policy: Policy missing expiration.",
 		`{"expiration":"2030-01-01T00:00:00Z"}`: "Invalid Policy: Policy missing conditions.",
 		`{"expiration":"soon","conditions":[]}`: "Invalid Policy: Invalid 'expiration' value: 'soon'",

@@ -74,32 +74,52 @@ const maxConditions = 1000
 
 // ParsePolicy parses a policy document (InvalidPolicyDocument).
 func ParsePolicy(document []byte) (*Policy, error) {
-	var doc struct {
-		Expiration *string           `json:"expiration"`
-		Conditions []json.RawMessage `json:"conditions"`
-	}
-	if err := json.Unmarshal(document, &doc); err != nil || len(doc.Conditions) > maxConditions {
+	// A map, since names in a policy are sensitive to case.
+	var doc map[string]json.RawMessage
+	if err := json.Unmarshal(document, &doc); err != nil {
 		return nil, policyError("Invalid JSON.")
 	}
-	if doc.Expiration == nil {
-		return nil, policyError("Policy missing expiration.")
-	}
-	if doc.Conditions == nil {
-		return nil, policyError("Policy missing conditions.")
-	}
 	p := &Policy{}
-	var ok bool
-	if p.Expires, ok = parseExpiration(*doc.Expiration); !ok {
-		return nil, policyError("Invalid 'expiration' value: '" + *doc.Expiration + "'")
+	if err := p.parseExpires(doc["expiration"]); err != nil {
+		return nil, err
 	}
-	for _, raw := range doc.Conditions {
+	if err := p.parseConditions(doc["conditions"]); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Policy) parseExpires(raw json.RawMessage) error {
+	if raw == nil {
+		return policyError("Policy missing expiration.")
+	}
+	var text string
+	var ok bool
+	if json.Unmarshal(raw, &text) == nil {
+		p.Expires, ok = parseExpiration(text)
+	}
+	if !ok {
+		return policyError("Invalid 'expiration' value: '" + strings.Trim(string(raw), `"`) + "'")
+	}
+	return nil
+}
+
+func (p *Policy) parseConditions(raw json.RawMessage) error {
+	if raw == nil {
+		return policyError("Policy missing conditions.")
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(raw, &list); err != nil || list == nil || len(list) > maxConditions {
+		return policyError("Invalid JSON.")
+	}
+	for _, raw := range list {
 		c, err := parseCondition(raw)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		p.Conditions = append(p.Conditions, c)
 	}
-	return p, nil
+	return nil
 }
 
 func parseExpiration(s string) (time.Time, bool) {
