@@ -22,6 +22,30 @@ const (
 	PutObject     Action = "PutObject"
 	DeleteObject  Action = "DeleteObject"
 	DeleteObjects Action = "DeleteObjects"
+
+	CopyObject          Action = "CopyObject"
+	GetObjectAttributes Action = "GetObjectAttributes"
+	GetObjectTagging    Action = "GetObjectTagging"
+	PutObjectTagging    Action = "PutObjectTagging"
+	DeleteObjectTagging Action = "DeleteObjectTagging"
+)
+
+// The actions on multipart uploads.
+const (
+	CreateMultipartUpload   Action = "CreateMultipartUpload"
+	UploadPart              Action = "UploadPart"
+	UploadPartCopy          Action = "UploadPartCopy"
+	CompleteMultipartUpload Action = "CompleteMultipartUpload"
+	AbortMultipartUpload    Action = "AbortMultipartUpload"
+	ListParts               Action = "ListParts"
+	ListMultipartUploads    Action = "ListMultipartUploads"
+)
+
+// The actions on versions.
+const (
+	PutBucketVersioning Action = "PutBucketVersioning"
+	GetBucketVersioning Action = "GetBucketVersioning"
+	ListObjectVersions  Action = "ListObjectVersions"
 )
 
 // An ObjectRef names one object, or a bucket where Key is empty.

@@ -17,6 +17,10 @@ import (
 // the key may do is sealed into its token, so any node that has the master
 // key can check one, and a million of them cost nothing.
 
+// ErrToken is the cause of NoSuchAccessKey where a session token is not that
+// of the key.
+var ErrToken = errors.New("the session token is not the key's")
+
 // sessionPrefix begins the ids of temporary keys.
 const sessionPrefix = "DPAS"
 
@@ -72,13 +76,13 @@ func IsSession(id string) bool { return strings.HasPrefix(id, sessionPrefix) }
 
 // SessionKey returns the temporary key with an id and a token. Its parent must
 // still be there and enabled. An expired key is returned with its end: what
-// that means is the caller's decision. Errors: NoSuchAccessKey, also for a
-// token that is not the key's.
+// that means is the caller's decision. Errors: NoSuchAccessKey, with
+// ErrToken as its cause for a token that is not the key's.
 func (s *State) SessionKey(ctx context.Context, id, token string) (daypass.AccessKey, error) {
 	const op = "state.SessionKey"
 	t, err := s.openToken(id, token)
 	if err != nil {
-		return daypass.AccessKey{}, &daypass.Error{Op: op, Code: daypass.NoSuchAccessKey, Err: err}
+		return daypass.AccessKey{}, &daypass.Error{Op: op, Code: daypass.NoSuchAccessKey, Err: errors.Join(ErrToken, err)}
 	}
 	parent, err := s.AccessKey(ctx, t.Parent)
 	if err != nil {
