@@ -20,7 +20,8 @@ type Driver interface {
 	CreateBucket(ctx context.Context, b Bucket) error
 	// Bucket returns a bucket. NoSuchBucket.
 	Bucket(ctx context.Context, name string) (Bucket, error)
-	// DeleteBucket removes an empty bucket. NoSuchBucket, BucketNotEmpty.
+	// DeleteBucket removes a bucket without objects, versions and delete
+	// markers; uploads under way end with it. NoSuchBucket, BucketNotEmpty.
 	// No object that is acknowledged may be lost to it, however they race.
 	DeleteBucket(ctx context.Context, name string) error
 	// ListBuckets returns at most max buckets in order of name, whose names
@@ -34,16 +35,23 @@ type Driver interface {
 	// PreconditionFailed, NoSuchKey (If-Match without an object),
 	// InsufficientStorage.
 	PutObject(ctx context.Context, req *PutRequest) (*Object, error)
-	// Object returns what is known of an object. NoSuchBucket, NoSuchKey.
+	// Object returns what is known of an object, or of the version that ref
+	// names. NoSuchBucket, NoSuchKey, NoSuchVersion, MethodNotAllowed (ref
+	// names a delete marker). Where a delete marker is the reason for
+	// NoSuchKey or MethodNotAllowed, it is returned with the error.
 	Object(ctx context.Context, ref daypass.ObjectRef) (*Object, error)
 	// OpenObject returns an object and its body as they were at one instant;
 	// the body stays readable until closed, even if the object is replaced
-	// or deleted meanwhile. NoSuchBucket, NoSuchKey.
+	// or deleted meanwhile. Parts of the object are filled in. The errors,
+	// and what comes with them, are those of Object.
 	OpenObject(ctx context.Context, ref daypass.ObjectRef) (*Object, Body, error)
 	// DeleteObject removes an object if the conditions hold; removing what
-	// is not there succeeds. NoSuchBucket, PreconditionFailed, NoSuchKey
-	// (If-Match without an object, which S3 answers in the same way).
-	DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond WriteConditions) error
+	// is not there succeeds. Where the bucket keeps versions, it adds a
+	// delete marker instead, unless ref names a version: that is removed for
+	// ever, and the conditions look at it. NoSuchBucket, PreconditionFailed,
+	// NoSuchKey (If-Match without an object, which S3 answers in the same
+	// way).
+	DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond WriteConditions) (Deleted, error)
 	// ListObjects returns one page of a listing, in order of key bytes.
 	// NoSuchBucket. Drivers with an ordered index use List.
 	ListObjects(ctx context.Context, req ListRequest) (*ListPage, error)
@@ -63,6 +71,8 @@ type Bucket struct {
 	// Region is the region that the creator asked for.
 	Region  string
 	Created time.Time
+	// Versioning is whether the bucket keeps versions.
+	Versioning Versioning
 }
 
 // A PutRequest is one object to be stored.
@@ -71,6 +81,9 @@ type PutRequest struct {
 	Metadata    Metadata
 	// Owner is the owner of the access key that writes.
 	Owner string
+	Tags  []Tag
+	// ACL is opaque to the store; nil is none.
+	ACL []byte
 	// Body is the content. Size, ETag and checksums are taken from it after
 	// it has returned io.EOF.
 	Body *Upload
@@ -96,6 +109,22 @@ type Object struct {
 	Metadata Metadata
 	// Checksums are those that were verified or computed while storing.
 	Checksums []Checksum
+	Tags      []Tag
+	// ACL is opaque to the store; nil is none.
+	ACL []byte
+	// PartCount is the number of parts that a multipart upload was made of;
+	// zero for an object that was uploaded whole.
+	PartCount int
+	// Parts are those parts, in order, with number, size and checksums. There
+	// may be thousands, so only OpenObject fills them in.
+	Parts []Part
+	// UploadID is the multipart upload that made the object, if one did.
+	UploadID string
+	// IsLatest says that this is the current version of its key.
+	IsLatest bool
+	// DeleteMarker says that this is no object but the mark of a deletion;
+	// Size, ETag and what else describes content are empty.
+	DeleteMarker bool
 }
 
 // Metadata is what the writer says about an object; it is kept and returned
@@ -118,16 +147,21 @@ type Metadata struct {
 // A Checksum is one checksum of an object's content.
 type Checksum struct {
 	Algorithm ChecksumAlgorithm
-	// Value is the checksum's bytes, in network order, in base64.
+	// Value is the checksum's bytes, in network order, in base64; a composite
+	// one ends with "-" and the number of parts.
 	Value string
+	// Type is empty for a checksum over the whole content, Composite for one
+	// over the checksums of parts.
+	Type ChecksumType
 }
 
 // A Body is the open content of an object.
 type Body interface {
 	// Range returns a reader over n bytes from offset off, which lie within
 	// the object. It is an *io.LimitedReader over an *os.File where the
-	// driver has one, so that copying it to a TCP connection need not pass
-	// the bytes through user space. At most one Range is read at a time.
+	// driver has one, or an io.WriterTo that copies from one such reader after
+	// the other, so that copying it to a TCP connection need not pass the
+	// bytes through user space. At most one Range is read at a time.
 	Range(off, n int64) (io.Reader, error)
 	io.Closer
 }

@@ -21,60 +21,23 @@ type Cursor interface {
 // List makes one page of a listing. It seeks past each common prefix, so it
 // costs what the page holds, however many keys the prefixes stand for.
 func List(c Cursor, req ListRequest) (*ListPage, error) {
-	l := lister{cursor: c, req: req, page: &ListPage{}}
+	page := &ListPage{}
 	if req.Max <= 0 {
-		return l.page, nil
+		return page, nil
 	}
 	start, ok := req.start()
-	for ok = ok && c.SeekGE(start); ok; {
-		key := c.Key()
-		if !strings.HasPrefix(key, req.Prefix) {
-			break
-		}
-		if l.full() {
-			l.page.Truncated = true
-			break
-		}
-		var err error
-		if ok, err = l.add(key); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.Err(); err != nil {
+	l := lister{cursor: c, grouping: req.grouping(), max: req.Max}
+	err := l.run(ok && c.SeekGE(start), func() (string, error) {
+		obj, err := c.Object()
+		page.Objects = append(page.Objects, obj)
+		return "", err
+	})
+	if err != nil {
 		return nil, err
 	}
-	if !l.page.Truncated {
-		l.page.Next = ""
-	}
-	return l.page, nil
-}
-
-type lister struct {
-	cursor Cursor
-	req    ListRequest
-	page   *ListPage
-}
-
-func (l *lister) full() bool {
-	return len(l.page.Objects)+len(l.page.CommonPrefixes) >= l.req.Max
-}
-
-// add puts the current key, or the common prefix that it lies in, on the page
-// and moves on. It reports whether there is another key.
-func (l *lister) add(key string) (more bool, err error) {
-	if cp, ok := l.req.commonPrefix(key); ok {
-		l.page.CommonPrefixes = append(l.page.CommonPrefixes, cp)
-		l.page.Next = cp
-		next, ok := prefixEnd(cp)
-		return ok && l.cursor.SeekGE(next), nil
-	}
-	obj, err := l.cursor.Object()
-	if err != nil {
-		return false, err
-	}
-	l.page.Objects = append(l.page.Objects, obj)
-	l.page.Next = key
-	return l.cursor.Next(), nil
+	page.CommonPrefixes, page.Truncated = l.prefixes, l.truncated
+	page.Next, _ = l.next()
+	return page, nil
 }
 
 // start returns the least key that the listing may return; ok is false when
@@ -83,24 +46,115 @@ func (r *ListRequest) start() (key string, ok bool) {
 	if r.After == "" {
 		return r.Prefix, true
 	}
-	if cp, ok := r.commonPrefix(r.After); ok && r.SkipAfter {
+	if cp, ok := r.grouping().commonPrefix(r.After); ok && r.SkipAfter {
 		return prefixEnd(cp)
 	}
 	return max(r.Prefix, r.After+"\x00"), true
 }
 
+func (r *ListRequest) grouping() grouping { return grouping{r.Prefix, r.Delimiter} }
+
+// A keyCursor is what the cursors of all listings share. Several entries may
+// have the same key.
+type keyCursor interface {
+	SeekGE(key string) bool
+	Next() bool
+	Key() string
+	Err() error
+}
+
+// A lister makes one page of any listing.
+type lister struct {
+	cursor keyCursor
+	grouping
+	max int
+
+	entries   int // without common prefixes
+	prefixes  []string
+	truncated bool
+	// The last key, or common prefix, on the page and the id within the key.
+	lastKey, lastID string
+}
+
+// run fills the page from the cursor's position, which exists if found is
+// true. add adds the current entry and returns its id within its key.
+func (l *lister) run(found bool, add func() (id string, err error)) error {
+	for more := found; more; {
+		key := l.cursor.Key()
+		if !strings.HasPrefix(key, l.prefix) {
+			break
+		}
+		if l.entries+len(l.prefixes) >= l.max {
+			l.truncated = true
+			break
+		}
+		if cp, ok := l.commonPrefix(key); ok {
+			l.prefixes = append(l.prefixes, cp)
+			l.lastKey, l.lastID = cp, ""
+			more = seekPast(l.cursor, cp)
+			continue
+		}
+		id, err := add()
+		if err != nil {
+			return err
+		}
+		l.entries++
+		l.lastKey, l.lastID = key, id
+		more = l.cursor.Next()
+	}
+	return l.cursor.Err()
+}
+
+// next returns where the next page goes on; nowhere when there is none.
+func (l *lister) next() (key, id string) {
+	if !l.truncated {
+		return "", ""
+	}
+	return l.lastKey, l.lastID
+}
+
+// seekPast moves a cursor to the first key after all that begin with prefix.
+func seekPast(c keyCursor, prefix string) bool {
+	end, ok := prefixEnd(prefix)
+	return ok && c.SeekGE(end)
+}
+
+// A markedCursor can go on within the entries of one key.
+type markedCursor interface {
+	keyCursor
+	SeekAfter(key, id string) bool
+}
+
+// seekMarker moves a cursor to where a listing by markers begins: after the
+// given key, or after the entry of that key that id names.
+func (g grouping) seekMarker(c markedCursor, key, id string) bool {
+	if key == "" || key < g.prefix {
+		return c.SeekGE(g.prefix)
+	}
+	if cp, ok := g.commonPrefix(key); ok {
+		return seekPast(c, cp)
+	}
+	if id != "" {
+		return c.SeekAfter(key, id)
+	}
+	return c.SeekGE(key + "\x00")
+}
+
+// A grouping is how a listing rolls keys up.
+type grouping struct{ prefix, delimiter string }
+
 // commonPrefix returns what key is rolled up into: its beginning up to and
 // with the first delimiter after the prefix.
-func (r *ListRequest) commonPrefix(key string) (string, bool) {
-	rest, ok := strings.CutPrefix(key, r.Prefix)
-	if !ok || r.Delimiter == "" {
+func (g grouping) commonPrefix(key string) (string, bool) {
+	rest, ok := strings.CutPrefix(key, g.prefix)
+	if !ok || g.delimiter == "" {
 		return "", false
 	}
-	i := strings.Index(rest, r.Delimiter)
+	i := strings.Index(rest, g.delimiter)
 	if i < 0 {
 		return "", false
 	}
-	return key[:len(r.Prefix)+i+len(r.Delimiter)], true
+	return key[:len(g.prefix)+i+len(g.delimiter)], true
 }
 
 // prefixEnd returns the least string above all that begin with prefix; there

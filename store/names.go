@@ -92,5 +92,3 @@ func ValidKey(key string) error {
 	}
 	return nil
 }
-
-const invalidURI daypass.Code = "InvalidURI"

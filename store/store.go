@@ -63,7 +63,8 @@ func (s *Store) Bucket(ctx context.Context, name string) (Bucket, error) {
 	return b, wrap(op, err)
 }
 
-// DeleteBucket removes an empty bucket. NoSuchBucket, BucketNotEmpty.
+// DeleteBucket removes a bucket without objects, versions and delete markers;
+// uploads under way end with it. NoSuchBucket, BucketNotEmpty.
 func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 	const op = "store.DeleteBucket"
 	if err := existingBucketName(name); err != nil {
@@ -93,17 +94,16 @@ func (s *Store) PutObject(ctx context.Context, req *PutRequest) (*Object, error)
 	if req.Body == nil {
 		return nil, wrap(op, errors.New("a put without a body"))
 	}
-	if req.Time.IsZero() {
-		timed := *req
-		timed.Time = time.Now()
-		req = &timed
-	}
-	obj, err := s.driver.PutObject(ctx, req)
+	timed := *req
+	timed.Time = orNow(req.Time)
+	obj, err := s.driver.PutObject(ctx, &timed)
 	return obj, wrap(op, err)
 }
 
-// Object returns what is known of an object. KeyTooLongError, InvalidURI,
-// NoSuchBucket, NoSuchKey, NoSuchVersion.
+// Object returns what is known of an object, or of the version that ref names.
+// KeyTooLongError, InvalidURI, NoSuchBucket, NoSuchKey, NoSuchVersion,
+// MethodNotAllowed (ref names a delete marker). Where a delete marker is the
+// reason for NoSuchKey or MethodNotAllowed, it is returned with the error.
 func (s *Store) Object(ctx context.Context, ref daypass.ObjectRef) (*Object, error) {
 	const op = "store.Object"
 	if err := validRef(ref.Bucket, ref.Key); err != nil {
@@ -113,8 +113,8 @@ func (s *Store) Object(ctx context.Context, ref daypass.ObjectRef) (*Object, err
 	return obj, wrap(op, err)
 }
 
-// OpenObject opens an object's body; the caller closes it. KeyTooLongError,
-// InvalidURI, NoSuchBucket, NoSuchKey, NoSuchVersion.
+// OpenObject opens an object's body; the caller closes it. The errors, and
+// what comes with them, are those of Object.
 func (s *Store) OpenObject(ctx context.Context, ref daypass.ObjectRef) (*Object, Body, error) {
 	const op = "store.OpenObject"
 	if err := validRef(ref.Bucket, ref.Key); err != nil {
@@ -124,14 +124,16 @@ func (s *Store) OpenObject(ctx context.Context, ref daypass.ObjectRef) (*Object,
 	return obj, body, wrap(op, err)
 }
 
-// DeleteObject removes an object. KeyTooLongError, InvalidURI, NoSuchBucket,
-// PreconditionFailed, NoSuchKey (If-Match without an object), NoSuchVersion.
-func (s *Store) DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond WriteConditions) error {
+// DeleteObject removes an object, or the version that ref names, or adds a
+// delete marker. KeyTooLongError, InvalidURI, NoSuchBucket,
+// PreconditionFailed, NoSuchKey (If-Match without an object).
+func (s *Store) DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond WriteConditions) (Deleted, error) {
 	const op = "store.DeleteObject"
 	if err := validRef(ref.Bucket, ref.Key); err != nil {
-		return wrap(op, err)
+		return Deleted{}, wrap(op, err)
 	}
-	return wrap(op, s.driver.DeleteObject(ctx, ref, cond))
+	deleted, err := s.driver.DeleteObject(ctx, ref, cond)
+	return deleted, wrap(op, err)
 }
 
 // ListObjects returns one page of keys. NoSuchBucket, InvalidArgument.
@@ -140,14 +142,18 @@ func (s *Store) ListObjects(ctx context.Context, req ListRequest) (*ListPage, er
 	if err := existingBucketName(req.Bucket); err != nil {
 		return nil, wrap(op, err)
 	}
-	if req.Max < 0 {
-		return nil, wrap(op, &daypass.Error{
-			Code: daypass.InvalidArgument,
-			Err:  fmt.Errorf("a page of %d keys", req.Max),
-		})
+	if err := validMax(req.Max); err != nil {
+		return nil, wrap(op, err)
 	}
 	page, err := s.driver.ListObjects(ctx, req)
 	return page, wrap(op, err)
+}
+
+func orNow(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Now()
+	}
+	return t
 }
 
 // Close closes the driver.
@@ -162,6 +168,13 @@ func existingBucketName(name string) error {
 			Details: []daypass.Detail{{Name: "BucketName", Value: name}},
 			Err:     err,
 		}
+	}
+	return nil
+}
+
+func validMax(n int) error {
+	if n < 0 {
+		return &daypass.Error{Code: daypass.InvalidArgument, Err: fmt.Errorf("a page of %d", n)}
 	}
 	return nil
 }

@@ -36,6 +36,12 @@ type Upload struct {
 	// SHA-256, so that the body is hashed once.
 	checksum hash.Hash
 	payload  hash.Hash // computes the signed payload hash; nil when not asked for
+	// chosen says that the client chose the algorithm.
+	chosen bool
+	// also computes a second checksum, of algorithm alsoAlgorithm; nil when
+	// there is none.
+	also          hash.Hash
+	alsoAlgorithm ChecksumAlgorithm
 
 	err       error // sticky; io.EOF once the body has ended well
 	etag      string
@@ -71,6 +77,7 @@ func NewUpload(body io.Reader, opts UploadOptions) (*Upload, error) {
 	if opts.MaxSize == 0 {
 		opts.MaxSize = MaxUploadSize
 	}
+	chosen := opts.Checksum != "" || opts.ChecksumValue != "" || opts.Trailer != nil
 	if opts.Checksum == "" {
 		opts.Checksum = CRC64NVME
 	}
@@ -78,7 +85,10 @@ func NewUpload(body io.Reader, opts UploadOptions) (*Upload, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &Upload{body: body, opts: opts, want: want, md5: md5.New(), checksum: opts.Checksum.New()}
+	u := &Upload{
+		body: body, opts: opts, want: want, chosen: chosen,
+		md5: md5.New(), checksum: opts.Checksum.New(),
+	}
 	switch {
 	case opts.ContentSHA256 == nil:
 	case opts.Checksum == SHA256:
@@ -108,6 +118,23 @@ func (o *UploadOptions) validate() (want []byte, err error) {
 		return nil, nil
 	}
 	return ParseChecksumValue(o.Checksum, o.ChecksumValue)
+}
+
+// sumFor makes the upload compute, as a part of m, the checksum that the whole
+// needs. It must be called before the first Read. InvalidRequest when the
+// client has chosen another algorithm for the part than for the whole.
+func (u *Upload) sumFor(m *MultipartUpload) error {
+	a, _ := m.Sum()
+	switch {
+	case u.opts.Checksum == a:
+	case !u.chosen:
+		u.opts.Checksum, u.checksum = a, a.New()
+	case m.Checksum != "":
+		return checksumTypeMismatch(a, u.opts.Checksum)
+	default:
+		u.also, u.alsoAlgorithm = a.New(), a
+	}
+	return nil
 }
 
 // Read implements io.Reader.
@@ -149,6 +176,9 @@ func (u *Upload) take(p []byte) error {
 	if u.payload != nil && u.payload != u.checksum {
 		u.payload.Write(p)
 	}
+	if u.also != nil {
+		u.also.Write(p)
+	}
 	return nil
 }
 
@@ -170,11 +200,15 @@ func (u *Upload) finish() error {
 		return err
 	}
 	u.etag = hex.EncodeToString(sum)
-	u.checksums = []Checksum{{
-		Algorithm: u.opts.Checksum,
-		Value:     base64.StdEncoding.EncodeToString(digest),
-	}}
+	u.checksums = []Checksum{newChecksum(u.opts.Checksum, digest)}
+	if u.also != nil {
+		u.checksums = append(u.checksums, newChecksum(u.alsoAlgorithm, u.also.Sum(nil)))
+	}
 	return io.EOF
+}
+
+func newChecksum(a ChecksumAlgorithm, digest []byte) Checksum {
+	return Checksum{Algorithm: a, Value: base64.StdEncoding.EncodeToString(digest)}
 }
 
 func (u *Upload) checkPayload() error {
@@ -214,13 +248,17 @@ func (u *Upload) checkChecksum(got []byte) error {
 	}
 	for _, want := range expected {
 		if want != nil && !equalDigests(got, want) {
-			return &daypass.Error{
-				Code:    daypass.BadDigest,
-				Message: "The " + string(u.opts.Checksum) + " you specified did not match the calculated checksum.",
-			}
+			return wrongChecksum(u.opts.Checksum)
 		}
 	}
 	return nil
+}
+
+func wrongChecksum(a ChecksumAlgorithm) error {
+	return &daypass.Error{
+		Code:    daypass.BadDigest,
+		Message: "The " + string(a) + " you specified did not match the calculated checksum.",
+	}
 }
 
 // trailer returns the digest that followed the body, nil when none did.
@@ -252,7 +290,7 @@ func (u *Upload) Size() int64 { return u.size }
 // ETag returns the MD5 of the body in hexadecimal. Valid after io.EOF.
 func (u *Upload) ETag() string { return u.etag }
 
-// Checksums returns the computed checksums. Valid after io.EOF.
+// Checksums returns the computed checksums, first that of the client's choice. Valid after io.EOF.
 func (u *Upload) Checksums() []Checksum { return u.checksums }
 
 func equalDigests(a, b []byte) bool { return subtle.ConstantTimeCompare(a, b) == 1 }

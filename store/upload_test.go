@@ -47,7 +47,7 @@ func TestUpload(t *testing.T) {
 				t.Errorf("%s: read %q, %v", a, data, err)
 			}
 			got := fmt.Sprintf("%d %d %s %v", u.Size(), u.SizeHint(), u.ETag(), u.Checksums())
-			if want := fmt.Sprintf("11 11 5eb63bbbe01eeed093cb22bb8f5acdc3 [{%s %s}]", a, want); got != want {
+			if want := fmt.Sprintf("11 11 5eb63bbbe01eeed093cb22bb8f5acdc3 [{%s %s }]", a, want); got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
 		}

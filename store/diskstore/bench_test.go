@@ -1,6 +1,7 @@
 package diskstore
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -130,5 +131,86 @@ func BenchmarkList(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkCopyObject copies objects of 1 MiB, durably, in 16 goroutines: each
+// an object of its own, or all the same one, whose references are counted one
+// after the other; and an object of 10,000 parts.
+func BenchmarkCopyObject(b *testing.B) {
+	for _, bb := range []struct {
+		name   string
+		source func(i int64) string
+	}{
+		{"own", func(i int64) string { return fmt.Sprint(i % 16) }},
+		{"same", func(int64) string { return "0" }},
+		{"parts", func(int64) string { return "parts" }},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			d := openBench(b, Options{})
+			for i := range 16 {
+				if err := put(d, fmt.Sprint(i), content(1, 1<<20)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			putManyParts(b, d, "parts")
+			b.ReportAllocs()
+			spread(b, 16, func(i int64) error {
+				_, err := d.CopyObject(context.Background(), &store.CopyRequest{
+					Source: testRef(bb.source(i)), Bucket: testBucket, Key: fmt.Sprintf("copy-%d", i),
+				})
+				return err
+			})
+		})
+	}
+}
+
+// beginManyParts begins an upload of 10,000 parts.
+func beginManyParts(b *testing.B, d *Driver, key string) *store.CompleteRequest {
+	part := sparsePart(b, d, "part", content(1, 100_000), store.MinPartSize)
+	return repeatPart(b, d, createTestUpload(b, d, key), store.MaxParts, part)
+}
+
+func putManyParts(b *testing.B, d *Driver, key string) {
+	if _, err := store.New(d).CompleteUpload(context.Background(), beginManyParts(b, d, key)); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkCompleteUpload completes uploads of 10,000 parts, with all that the
+// store checks and computes.
+func BenchmarkCompleteUpload(b *testing.B) {
+	d := openBench(b, Options{})
+	s := store.New(d)
+	b.ReportAllocs()
+	for i := range b.N {
+		b.StopTimer()
+		req := beginManyParts(b, d, fmt.Sprint(i))
+		b.StartTimer()
+		if _, err := s.CompleteUpload(context.Background(), req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkOpenParts opens an object of 10,000 parts and reads a little in its
+// middle.
+func BenchmarkOpenParts(b *testing.B) {
+	d := openBench(b, Options{})
+	putManyParts(b, d, "parts")
+	b.ReportAllocs()
+	for b.Loop() {
+		obj, body, err := d.OpenObject(context.Background(), testRef("parts"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		r, err := body.Range(obj.Size/2, 1000)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if n, err := io.Copy(io.Discard, r); n != 1000 {
+			b.Fatal(n, err)
+		}
+		body.Close()
 	}
 }

@@ -66,15 +66,15 @@ func (b *blobs) prepare(n uint64) error {
 	return nil
 }
 
-// open opens a blob and checks that it is whole.
-func (b *blobs) open(p part) (blobFile, error) {
-	f, err := b.files.open(b.path(p.blob))
+// open opens the blob of a segment and checks that it reaches as far.
+func (b *blobs) open(s segment) (blobFile, error) {
+	f, err := b.files.open(b.path(s.blob))
 	if err != nil {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && info.Size() != p.size {
-		err = fmt.Errorf("blob %016x has %d bytes instead of %d", p.blob, info.Size(), p.size)
+	if err == nil && info.Size() < s.off+s.size {
+		err = fmt.Errorf("blob %016x has %d bytes instead of %d", s.blob, info.Size(), s.off+s.size)
 	}
 	if err != nil {
 		f.Close()

@@ -26,20 +26,20 @@ var errBlobGone = errors.New("a blob of the object is missing")
 
 // OpenObject implements store.Driver.
 func (d *Driver) OpenObject(ctx context.Context, ref daypass.ObjectRef) (*store.Object, store.Body, error) {
-	var seen []part
+	var seen *objectRecord
 	for range openTries {
-		b, rec, err := d.lookup(ref)
+		f, err := d.lookup(ref)
 		if err != nil {
-			return nil, nil, err
+			return f.object(ref), nil, err
 		}
-		body, err := d.openBody(rec)
+		body, err := d.openBody(f.rec)
 		if err == nil {
-			return rec.named(b, ref.Key), body, nil
+			return f.object(ref), body, nil
 		}
-		if !errors.Is(err, errBlobGone) || slices.Equal(seen, rec.parts) {
+		if !errors.Is(err, errBlobGone) || f.rec.sameBody(seen) {
 			return nil, nil, fmt.Errorf("%s: %w", ref, err)
 		}
-		seen = rec.parts
+		seen = f.rec
 	}
 	return nil, nil, &daypass.Error{
 		Code: daypass.SlowDown,
@@ -47,43 +47,54 @@ func (d *Driver) OpenObject(ctx context.Context, ref daypass.ObjectRef) (*store.
 	}
 }
 
+// sameBody reports whether two records have the same body; old may be nil.
+func (r *objectRecord) sameBody(old *objectRecord) bool {
+	return old != nil && slices.Equal(r.segments, old.segments) && r.manifest == old.manifest
+}
+
 // openBody opens the body of a record. The error is errBlobGone when a blob is
 // not there, which is normal if the object has been replaced meanwhile.
 func (d *Driver) openBody(rec *objectRecord) (store.Body, error) {
 	switch {
-	case len(rec.parts) == 0:
+	case rec.manifest != 0:
+		return d.openManifest(rec)
+	case len(rec.segments) == 0:
 		return smallBody(nil), nil
-	case len(rec.parts) > 1:
-		return nil, errors.New("the object has several parts, which this version does not know")
-	case !rec.parts[0].file:
-		return d.openSmall(rec.parts[0])
+	case len(rec.segments) > 1:
+		return nil, errors.New("the object has several segments but no manifest")
+	case !rec.segments[0].file:
+		data, err := d.readSmall(rec.segments[0])
+		return smallBody(data), err
 	}
-	f, err := d.blobs.open(rec.parts[0])
+	f, err := d.blobs.open(rec.segments[0])
 	if notExist(err) {
 		return nil, fmt.Errorf("%w: %w", errBlobGone, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return &fileBody{file: f, size: rec.parts[0].size}, nil
+	return &fileBody{file: f, size: rec.segments[0].size}, nil
 }
 
-func (d *Driver) openSmall(p part) (store.Body, error) {
+// readSmall returns the bytes of a segment of a small body.
+func (d *Driver) readSmall(s segment) ([]byte, error) {
 	var data []byte
-	found, err := d.get(idKey(spaceBody, p.blob), func(value []byte) error {
-		if int64(len(value)) != crcSize+p.size {
-			return fmt.Errorf("blob %016x has %d bytes instead of %d", p.blob, len(value)-crcSize, p.size)
+	found, err := d.get(idKey(spaceBody, s.blob), func(value []byte) error {
+		size := int64(len(value)) - crcSize
+		if end := s.off + s.size; size < end {
+			return fmt.Errorf("blob %016x has %d bytes instead of %d", s.blob, size, end)
 		}
-		data = bytes.Clone(value[crcSize:])
-		if binary.BigEndian.Uint64(value) != crc64nvme.Checksum(data) {
-			return fmt.Errorf("blob %016x does not match its checksum", p.blob)
+		whole := value[crcSize:]
+		if binary.BigEndian.Uint64(value) != crc64nvme.Checksum(whole) {
+			return fmt.Errorf("blob %016x does not match its checksum", s.blob)
 		}
+		data = bytes.Clone(whole[s.off : s.off+s.size])
 		return nil
 	})
 	if err == nil && !found {
 		err = errBlobGone
 	}
-	return smallBody(data), err
+	return data, err
 }
 
 // A smallBody is a body in memory.
@@ -111,9 +122,14 @@ func (b *fileBody) Range(off, n int64) (io.Reader, error) {
 	if err := checkRange(off, n, b.size); err != nil {
 		return nil, err
 	}
-	f, ok := b.file.(*os.File)
+	return fileRange(b.file, off, n)
+}
+
+// fileRange returns a reader over n bytes of a file from off on.
+func fileRange(file blobFile, off, n int64) (io.Reader, error) {
+	f, ok := file.(*os.File)
 	if !ok {
-		return io.NewSectionReader(b.file, off, n), nil
+		return io.NewSectionReader(file, off, n), nil
 	}
 	if _, err := f.Seek(off, io.SeekStart); err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/daypass/daypass"
@@ -20,13 +21,31 @@ type bucketTable struct {
 
 // A bucket is an existing bucket, or one that existed when it was looked up.
 type bucket struct {
-	store.Bucket
-	number uint64
+	store.Bucket // without Versioning
+	number       uint64
+	versioning   atomic.Pointer[store.Versioning]
 
-	// mu is held for reading while an object is committed, and for writing
-	// while the bucket is deleted, so that one sees the other.
+	// mu is held for reading while an object or part is committed, and for
+	// writing while the bucket is deleted or its versioning is changed, so
+	// that one sees the other.
 	mu   sync.RWMutex
 	gone bool
+}
+
+// state returns the versioning of the bucket. It does not change under mu.
+func (b *bucket) state() store.Versioning { return *b.versioning.Load() }
+
+func (b *bucket) record() bucketRecord {
+	return bucketRecord{
+		id: b.ID, owner: b.Owner, region: b.Region, number: b.number, created: b.Created, versioning: b.state(),
+	}
+}
+
+// public returns the bucket as the store knows it.
+func (b *bucket) public() store.Bucket {
+	p := b.Bucket
+	p.Versioning = b.state()
+	return p
 }
 
 func (t *bucketTable) get(name string) *bucket {
@@ -72,9 +91,11 @@ func (d *Driver) loadBuckets() error {
 }
 
 func newBucket(name string, r bucketRecord) *bucket {
-	return &bucket{number: r.number, Bucket: store.Bucket{
+	b := &bucket{number: r.number, Bucket: store.Bucket{
 		Name: name, ID: r.id, Owner: r.owner, Region: r.region, Created: r.created,
 	}}
+	b.versioning.Store(&r.versioning)
+	return b
 }
 
 // eachBucket visits the buckets from name on, in order, until visit returns
@@ -118,7 +139,9 @@ func (d *Driver) CreateBucket(ctx context.Context, b store.Bucket) error {
 	if err != nil {
 		return writeError(err)
 	}
-	r := bucketRecord{id: b.ID, owner: b.Owner, region: b.Region, number: number, created: b.Created}
+	r := bucketRecord{
+		id: b.ID, owner: b.Owner, region: b.Region, number: number, created: b.Created, versioning: b.Versioning,
+	}
 	if err := d.set(bucketKey(b.Name), r.encode()); err != nil {
 		return writeError(err)
 	}
@@ -132,7 +155,7 @@ func (d *Driver) Bucket(ctx context.Context, name string) (store.Bucket, error) 
 	if err != nil {
 		return store.Bucket{}, err
 	}
-	return b.Bucket, nil
+	return b.public(), nil
 }
 
 // ListBuckets implements store.Driver.
@@ -146,7 +169,7 @@ func (d *Driver) ListBuckets(ctx context.Context, prefix, after string, max int)
 		if len(found) >= max || !strings.HasPrefix(name, prefix) {
 			return false
 		}
-		found = append(found, newBucket(name, r).Bucket)
+		found = append(found, newBucket(name, r).public())
 		return true
 	})
 	return found, err
@@ -173,21 +196,66 @@ func (d *Driver) DeleteBucket(ctx context.Context, name string) error {
 			Details: []daypass.Detail{{Name: "BucketName", Value: name}},
 		}
 	}
-	batch := d.db.NewBatch()
-	defer batch.Close()
-	if err := batch.Delete(bucketKey(name), nil); err != nil {
+	if err := d.removeBucket(b); err != nil {
 		return err
-	}
-	if err := d.commit(batch); err != nil {
-		return writeError(err)
 	}
 	b.gone = true
 	d.buckets.remove(name)
 	return nil
 }
 
+// removeBucket removes an empty bucket and the uploads under way in it.
+func (d *Driver) removeBucket(b *bucket) error {
+	e := d.newEdit()
+	defer e.close()
+	if err := e.batch.Delete(bucketKey(b.Name), nil); err != nil {
+		return err
+	}
+	err := eachKey(d.db, bucketBounds(spaceUpload, b), func(key []byte) error {
+		_, order, err := parseEscapedKey(key)
+		if err != nil {
+			return err
+		}
+		if err := e.batch.Delete(key, nil); err != nil {
+			return err
+		}
+		return e.dropUpload(order)
+	})
+	if err != nil {
+		return err
+	}
+	return e.commit()
+}
+
+// eachKey visits the index keys within bounds.
+func eachKey(r pebble.Reader, bounds *pebble.IterOptions, visit func(key []byte) error) (err error) {
+	it, err := r.NewIter(bounds)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, it)
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := visit(it.Key()); err != nil {
+			return err
+		}
+	}
+	return nil // the iterator's own error comes with Close
+}
+
+// emptyBucket reports whether a bucket has neither objects nor versions nor
+// delete markers.
 func (d *Driver) emptyBucket(b *bucket) (empty bool, err error) {
-	it, err := d.db.NewIter(bucketBounds(b))
+	for _, space := range []byte{spaceObject, spaceVersion} {
+		empty, err := d.emptyRange(bucketBounds(space, b))
+		if !empty || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+func (d *Driver) emptyRange(bounds *pebble.IterOptions) (empty bool, err error) {
+	it, err := d.db.NewIter(bounds)
 	if err != nil {
 		return false, err
 	}
@@ -195,10 +263,10 @@ func (d *Driver) emptyBucket(b *bucket) (empty bool, err error) {
 	return !it.First(), it.Error()
 }
 
-// bucketBounds hold the keys of a bucket's objects.
-func bucketBounds(b *bucket) *pebble.IterOptions {
+// bucketBounds hold the keys of a bucket in a space.
+func bucketBounds(space byte, b *bucket) *pebble.IterOptions {
 	return &pebble.IterOptions{
-		LowerBound: objectKey(b.number, ""),
-		UpperBound: objectKey(b.number+1, ""),
+		LowerBound: plainKey(space, b.number, ""),
+		UpperBound: plainKey(space, b.number+1, ""),
 	}
 }

@@ -3,6 +3,7 @@ package diskstore
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"testing"
@@ -27,26 +28,35 @@ func testRef(key string) daypass.ObjectRef {
 	return daypass.ObjectRef{Bucket: testBucket, Key: key}
 }
 
-func put(d *Driver, key string, data []byte) error {
+func put(d *Driver, key string, data []byte) error { return putInto(d, testBucket, key, data) }
+
+func putInto(d *Driver, bucket, key string, data []byte) error {
 	body, err := store.NewUpload(bytes.NewReader(data), store.UploadOptions{Size: -1})
 	if err != nil {
 		return err
 	}
-	_, err = d.PutObject(context.Background(), &store.PutRequest{Bucket: testBucket, Key: key, Body: body})
+	_, err = d.PutObject(context.Background(), &store.PutRequest{Bucket: bucket, Key: key, Body: body})
 	return err
 }
 
-func remove(d *Driver, key string) error {
-	return d.DeleteObject(context.Background(), testRef(key), store.WriteConditions{})
+func remove(d *Driver, key string) error { return removeFrom(d, testBucket, key) }
+
+func removeFrom(d *Driver, bucket, key string) error {
+	ref := daypass.ObjectRef{Bucket: bucket, Key: key}
+	_, err := d.DeleteObject(context.Background(), ref, store.WriteConditions{})
+	return err
 }
 
 // read returns the content of an object; ok is false when there is none.
-func read(d *Driver, key string) (data []byte, ok bool, err error) {
-	obj, body, err := d.OpenObject(context.Background(), testRef(key))
-	if daypass.CodeOf(err) == daypass.NoSuchKey {
+func read(d *Driver, key string) (data []byte, ok bool, err error) { return readRef(d, testRef(key)) }
+
+func readRef(d *Driver, ref daypass.ObjectRef) (data []byte, ok bool, err error) {
+	obj, body, err := d.OpenObject(context.Background(), ref)
+	switch daypass.CodeOf(err) {
+	case "":
+	case daypass.NoSuchKey, daypass.NoSuchVersion:
 		return nil, false, nil
-	}
-	if err != nil {
+	default:
 		return nil, false, err
 	}
 	defer body.Close()
@@ -73,7 +83,8 @@ func content(seed uint64, n int) []byte {
 func settleGarbage(t testing.TB, d *Driver) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if len(indexKeys(t, d, spaceGarbage)) == 0 {
+		// In this order, as what is dropped becomes garbage.
+		if len(indexKeys(t, d, spaceDropped)) == 0 && len(indexKeys(t, d, spaceGarbage)) == 0 {
 			return
 		}
 	}
@@ -100,35 +111,161 @@ func indexKeys(t testing.TB, d *Driver, space byte) map[uint64]bool {
 }
 
 // checkConsistency fails the test unless every blob, in the index and in
-// files, belongs to exactly one object, and the other way round.
+// files, is there exactly if something refers to it, and is known to be
+// referred to as often as it is; and unless versions are in order.
 func checkConsistency(t testing.TB, d *Driver) {
 	t.Helper()
 	settleGarbage(t, d)
-	small, large := make(map[uint64]bool), make(map[uint64]bool)
-	it, err := d.db.NewIter(&pebble.IterOptions{LowerBound: []byte{spaceObject}, UpperBound: []byte{spaceObject + 1}})
+	c := &census{TB: t, d: d, refs: make(map[uint64]int),
+		small: make(map[uint64]bool), large: make(map[uint64]bool), manifests: make(map[uint64]bool)}
+	c.countObjects(spaceObject)
+	c.countObjects(spaceVersion)
+	c.countManifests()
+	c.countParts(c.uploads())
+	compareIDs(t, "small bodies", c.small, indexKeys(t, d, spaceBody))
+	compareIDs(t, "file records", c.large, indexKeys(t, d, spaceFile))
+	compareIDs(t, "files", c.large, blobFiles(t, d))
+	compareIDs(t, "manifests", c.manifests, indexKeys(t, d, spaceManifest))
+	c.checkRefs()
+	c.checkVersions()
+}
+
+// A census counts what refers to each blob and manifest.
+type census struct {
+	testing.TB
+	d                       *Driver
+	refs                    map[uint64]int
+	small, large, manifests map[uint64]bool
+}
+
+// each visits the records of one space.
+func (c *census) each(space byte, visit func(key, value []byte)) {
+	it, err := c.d.db.NewIter(&pebble.IterOptions{LowerBound: []byte{space}, UpperBound: []byte{space + 1}})
 	if err != nil {
-		t.Fatal(err)
+		c.Fatal(err)
 	}
 	defer it.Close()
 	for ok := it.First(); ok; ok = it.Next() {
-		rec, err := decodeObject(it.Value())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range rec.parts {
-			used := small
-			if p.file {
-				used = large
-			}
-			if used[p.blob] {
-				t.Errorf("blob %d is used twice", p.blob)
-			}
-			used[p.blob] = true
-		}
+		visit(it.Key(), it.Value())
 	}
-	compareIDs(t, "small bodies", small, indexKeys(t, d, spaceBody))
-	compareIDs(t, "file records", large, indexKeys(t, d, spaceFile))
-	compareIDs(t, "files", large, blobFiles(t, d))
+}
+
+func (c *census) countSegments(segments []segment) {
+	for _, s := range segments {
+		c.refs[s.blob]++
+		used := c.small
+		if s.file {
+			used = c.large
+		}
+		used[s.blob] = true
+	}
+}
+
+func (c *census) countObjects(space byte) {
+	c.each(space, func(_, value []byte) {
+		rec, err := decodeObject(value)
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.countSegments(rec.segments)
+		if rec.manifest != 0 {
+			c.refs[rec.manifest]++
+			c.manifests[rec.manifest] = true
+		}
+	})
+}
+
+func (c *census) countManifests() {
+	for id := range c.manifests {
+		m, err := c.d.manifest(id)
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.countSegments(m.segments())
+	}
+}
+
+func (c *census) uploads() map[uint64]bool {
+	uploads := make(map[uint64]bool)
+	c.each(spaceUpload, func(key, _ []byte) {
+		_, order, err := parseEscapedKey(key)
+		if err != nil {
+			c.Fatal(err)
+		}
+		uploads[order] = true
+	})
+	return uploads
+}
+
+func (c *census) countParts(uploads map[uint64]bool) {
+	c.each(spacePart, func(key, value []byte) {
+		p, err := decodePart(value)
+		if err != nil {
+			c.Fatal(err)
+		}
+		if upload := binary.BigEndian.Uint64(key[1:]); !uploads[upload] {
+			c.Errorf("part %d is left of upload %d", p.Number, upload)
+		}
+		c.countSegments(p.segments)
+	})
+}
+
+func (c *census) checkRefs() {
+	shared := indexKeys(c, c.d, spaceShared)
+	for id, refs := range c.refs {
+		n, err := c.d.sharers(id)
+		if err != nil || n != refs-1 {
+			c.Errorf("%d refer to %d, counted are %d (%v)", refs, id, n+1, err)
+		}
+		delete(shared, id)
+	}
+	for id := range shared {
+		c.Errorf("references to %d are counted, but there are none", id)
+	}
+}
+
+// checkVersions checks what holds for the versions of each key: the current
+// one is the newest; without a current one the newest is a delete marker; at
+// most one is a null version, and it is found.
+func (c *census) checkVersions() {
+	last, nulls := "", make(map[string]uint64)
+	c.each(spaceVersion, func(key, value []byte) {
+		rec, err := decodeObject(value)
+		if err != nil {
+			c.Fatal(err)
+		}
+		name, order, err := parseEscapedKey(key)
+		id := fmt.Sprintf("%x/%s", key[1:9], name)
+		if err != nil || ^order != rec.order {
+			c.Errorf("%s: order %d, record %d, %v", id, ^order, rec.order, err)
+		}
+		b := &bucket{number: binary.BigEndian.Uint64(key[1:])}
+		cur, err := currentRecord(c.d.db, b, name)
+		switch {
+		case err != nil:
+			c.Error(err)
+		case cur != nil && cur.order <= rec.order:
+			c.Errorf("%s: version %d is newer than the current one", id, rec.order)
+		case cur == nil && id != last && !rec.object.DeleteMarker:
+			c.Errorf("%s: the newest version is an object but not the current one", id)
+		case cur != nil && cur.null() && rec.null():
+			c.Errorf("%s: two null versions", id)
+		}
+		last = id
+		if rec.null() {
+			nulls[id] = rec.order
+		}
+	})
+	c.each(spaceNull, func(key, value []byte) {
+		id := fmt.Sprintf("%x/%s", key[1:9], key[9:])
+		if order := binary.BigEndian.Uint64(value); nulls[id] != order {
+			c.Errorf("%s: the null version should be %d but is %d", id, order, nulls[id])
+		}
+		delete(nulls, id)
+	})
+	for id := range nulls {
+		c.Errorf("%s: the null version cannot be found", id)
+	}
 }
 
 func compareIDs(t testing.TB, what string, used, have map[uint64]bool) {

@@ -2,13 +2,18 @@ package diskstore
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/store"
 )
 
 // An outcome is what an operation makes of a key: content(seed, size), or
@@ -25,11 +30,119 @@ func (o outcome) String() string {
 	return fmt.Sprintf("%d bytes of %d", o.size, o.seed)
 }
 
-func (o outcome) apply(d *Driver, key string) error {
-	if o.size < 0 {
-		return remove(d, key)
+// apply brings the outcome about, in one of several ways. What is not yet
+// acknowledged lies under other keys or in uploads, which cleanUp removes.
+func (o outcome) apply(d *Driver, bucket, key string) error {
+	data := content(o.seed, max(o.size, 0))
+	switch way := o.seed % 4; {
+	case o.size < 0:
+		return removeFrom(d, bucket, key)
+	case way == 0:
+		return putAsCopy(d, bucket, key, data)
+	case way == 1:
+		return putInParts(d, bucket, key, data, int(o.seed>>8))
 	}
-	return put(d, key, content(o.seed, o.size))
+	return putInto(d, bucket, key, data)
+}
+
+// scratchPrefix begins the keys of what operations leave on their way.
+const scratchPrefix = "scratch/"
+
+// putAsCopy stores data elsewhere, copies it and removes the source.
+func putAsCopy(d *Driver, bucket, key string, data []byte) error {
+	if err := putInto(d, bucket, scratchPrefix+key, data); err != nil {
+		return err
+	}
+	_, err := d.CopyObject(context.Background(), &store.CopyRequest{
+		Source: daypass.ObjectRef{Bucket: bucket, Key: scratchPrefix + key}, Bucket: bucket, Key: key,
+	})
+	if err != nil {
+		return err
+	}
+	return removeFrom(d, bucket, scratchPrefix+key)
+}
+
+// putInParts stores data in three parts. The first is replaced once, the last
+// is copied from a key of its own, and one is not named in the end.
+func putInParts(d *Driver, bucket, key string, data []byte, salt int) error {
+	a, b := salt%(len(data)+1), salt>>8%(len(data)+1)
+	a, b = min(a, b), max(a, b)
+	ctx := context.Background()
+	u, err := d.CreateUpload(ctx, &store.MultipartUpload{Bucket: bucket, Key: key})
+	if err != nil {
+		return err
+	}
+	req := &store.CompleteRequest{Bucket: bucket, Key: key, UploadID: u.ID, ETag: fmt.Sprint(salt)}
+	for i, part := range [][]byte{data[b:], data[:a], data[a:b]} {
+		number := max(i, 1) // so that the first one is replaced
+		etag, err := putPart(d, u, number, part)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			req.Parts = append(req.Parts, store.CompletedPart{Number: number, ETag: etag})
+		}
+	}
+	if _, err := putPart(d, u, 4, data[a:]); err != nil {
+		return err
+	}
+	if err := putInto(d, bucket, scratchPrefix+key, data); err != nil {
+		return err
+	}
+	last, err := d.CopyPart(ctx, &store.PartCopyRequest{
+		Bucket: bucket, Key: key, UploadID: u.ID, Number: 3, Offset: int64(b), Size: int64(len(data) - b),
+		Source: daypass.ObjectRef{Bucket: bucket, Key: scratchPrefix + key},
+	}, store.PartSums{ETag: "of the last"})
+	if err != nil {
+		return err
+	}
+	req.Parts = append(req.Parts, store.CompletedPart{Number: 3, ETag: last.ETag})
+	if _, err := d.CompleteUpload(ctx, req); err != nil {
+		return err
+	}
+	return removeFrom(d, bucket, scratchPrefix+key)
+}
+
+func putPart(d *Driver, u *store.MultipartUpload, number int, data []byte) (etag string, err error) {
+	body, err := store.NewUpload(bytes.NewReader(data), store.UploadOptions{Size: -1})
+	if err != nil {
+		return "", err
+	}
+	p, err := d.PutPart(context.Background(), &store.PartRequest{
+		Bucket: u.Bucket, Key: u.Key, UploadID: u.ID, Number: number, Body: body,
+	})
+	if err != nil {
+		return "", err
+	}
+	return p.ETag, nil
+}
+
+// cleanUp ends the uploads that a crash has left and removes scratch keys.
+func cleanUp(t testing.TB, d *Driver, bucket string) {
+	t.Helper()
+	ctx := context.Background()
+	uploads, err := d.ListUploads(ctx, store.UploadsRequest{Bucket: bucket, Max: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range uploads.Uploads {
+		if err := d.AbortUpload(ctx, bucket, u.Key, u.ID); err != nil {
+			t.Error(err)
+		}
+	}
+	versions, err := d.ListVersions(ctx, store.VersionsRequest{Bucket: bucket, Max: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range versions.Versions {
+		if v.IsLatest && !strings.HasPrefix(v.Key, scratchPrefix) {
+			continue
+		}
+		ref := daypass.ObjectRef{Bucket: bucket, Key: v.Key, VersionID: cmp.Or(v.VersionID, store.NullVersion)}
+		if _, err := d.DeleteObject(ctx, ref, store.WriteConditions{}); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // A history is what one writer did to one key. The state before is entry 0.
@@ -87,7 +200,9 @@ func TestCrash(t *testing.T) {
 			c.crashWhileOpening()
 		}
 		d = openMem(t, c.fs)
+		checkConsistency(t, d)
 		c.check(d)
+		cleanUp(t, d, testBucket)
 		checkConsistency(t, d)
 		if t.Failed() {
 			break
@@ -147,7 +262,7 @@ func (c *crasher) write(d *Driver, h *history, rng *rand.Rand, stop chan struct{
 		}
 		o := randomOutcome(rng)
 		h.begin(o)
-		if err := o.apply(d, h.key); err != nil {
+		if err := o.apply(d, testBucket, h.key); err != nil {
 			c.Error(err)
 			return
 		}
@@ -176,7 +291,7 @@ func (c *crasher) crashWhileOpening() {
 // check compares each key with its history, and begins a new one.
 func (c *crasher) check(d *Driver) {
 	for i, h := range c.keys {
-		found, err := match(d, h.key, h.outcomes)
+		found, err := match(d, testBucket, h.key, h.outcomes)
 		if err != nil {
 			c.Error(err)
 		}
@@ -185,8 +300,8 @@ func (c *crasher) check(d *Driver) {
 }
 
 // match returns which of the possible outcomes is stored under key.
-func match(d *Driver, key string, possible []outcome) (outcome, error) {
-	data, ok, err := read(d, key)
+func match(d *Driver, bucket, key string, possible []outcome) (outcome, error) {
+	data, ok, err := readRef(d, daypass.ObjectRef{Bucket: bucket, Key: key})
 	if err != nil {
 		return outcome{}, err
 	}

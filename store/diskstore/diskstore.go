@@ -1,10 +1,13 @@
 package diskstore
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -34,6 +37,12 @@ type Options struct {
 	// MinFree is how many bytes of the disk writes leave free. The default
 	// is 64 MiB.
 	MinFree uint64
+	// Now returns the present, which becomes the modification time of delete
+	// markers. The default is time.Now.
+	Now func() time.Time
+	// Rand is the source of version and upload ids; it must be safe for
+	// concurrent use. The default is crypto/rand.Reader.
+	Rand io.Reader
 
 	// fs and files are replaced by tests.
 	fs    vfs.FS
@@ -54,6 +63,12 @@ func (o Options) withDefaults() Options {
 	if o.MinFree == 0 {
 		o.MinFree = 64 << 20
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
 	if o.fs == nil {
 		o.fs, o.files = vfs.Default, osFiles{}
 	}
@@ -70,16 +85,27 @@ type Driver struct {
 	ids     *sequence
 	blobs   *blobs
 	buckets bucketTable
-	keys    keyLocks
 	garbage *collector
-	small   sync.Pool // *[]byte of InlineSize+1 bytes
-	large   sync.Pool // *[]byte of copySize bytes
+	pins    pins
+	uploads uploadLocks
+	keys    stripes
+	// blobLocks are held while the number of references to a blob changes.
+	blobLocks stripes
+
+	small sync.Pool // *[]byte of InlineSize+1 bytes
+	large sync.Pool // *[]byte of copySize bytes
 
 	closed   sync.Once
 	closeErr error
 }
 
-var _ store.Driver = (*Driver)(nil)
+var (
+	_ store.Driver      = (*Driver)(nil)
+	_ store.Versioner   = (*Driver)(nil)
+	_ store.Updater     = (*Driver)(nil)
+	_ store.Copier      = (*Driver)(nil)
+	_ store.Multiparter = (*Driver)(nil)
+)
 
 // Open opens a data directory and clears away what a crash has left there.
 // Close must be called to release it.

@@ -8,7 +8,29 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) store.Driver { return openTest(t, Options{Dir: t.TempDir()}) })
+	storetest.Run(t, func(t *testing.T) store.Driver {
+		d := openTest(t, Options{Dir: t.TempDir()})
+		t.Cleanup(func() { checkConsistency(t, d) })
+		return d
+	})
+}
+
+// A copylessDriver is a driver that cannot copy, so that the store must.
+type copylessDriver struct {
+	store.Driver
+	store.Multiparter
+	store.Versioner
+}
+
+func TestConformanceWithoutCopies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("most of it is what TestConformance does")
+	}
+	storetest.Run(t, func(t *testing.T) store.Driver {
+		d := openTest(t, Options{Dir: t.TempDir()})
+		t.Cleanup(func() { checkConsistency(t, d) })
+		return copylessDriver{d, d, d}
+	})
 }
 
 // openTest opens a driver that the test closes.

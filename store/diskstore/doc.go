@@ -3,8 +3,8 @@
 //
 // # On disk
 //
-//	DIR/format   {"format":1}: the version of everything below
-//	DIR/index/   a Pebble database: buckets, objects and small bodies
+//	DIR/format   {"format":2}: the version of everything below
+//	DIR/index/   a Pebble database: buckets, objects, uploads and small bodies
 //	DIR/blobs/   larger bodies: blobs/<id / 4096>/<id>, in hexadecimal
 //	DIR/tmp/     uploads under way, where the file system has no unnamed files
 //
@@ -16,6 +16,20 @@
 // that nothing refers to. Those have ids above a durable watermark, and Open
 // looks for them there only. Files that an overwrite or a deletion set free
 // are removed later, by a record that is part of the same commit.
+//
+// # Versions, parts and copies
+//
+// The current version of each key lies apart from the others and from delete
+// markers, so reading and listing objects costs the same with versions as
+// without.
+//
+// A body that was uploaded in parts is a manifest: a record that lists its
+// parts and the pieces of blobs that they lie in. Completing an upload writes
+// the manifest and copies no bytes. Copies refer to the same blobs, or to the
+// same manifest; where more than one record refers to a blob or manifest, the
+// index counts them, in the commits that change the number. Who reads an
+// object in parts pins its manifest, as its files are opened one at a time.
+// What aborted uploads and dropped manifests refer to is freed later.
 //
 // # Failures
 //

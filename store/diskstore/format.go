@@ -10,14 +10,17 @@ import (
 
 // currentFormat is the version of everything below the data directory. A
 // change that an older Daypass could not read raises it.
-const currentFormat = 1
+//
+//	1: the first
+//	2: versions, multipart uploads, blobs that several objects share
+const currentFormat = 2
 
 type formatFile struct {
 	Format int `json:"format"`
 }
 
-// checkFormat refuses a data directory of a newer format, and marks a new
-// directory with the current one.
+// checkFormat refuses a data directory of a newer format, and marks a new or
+// older one with the current one. What older ones hold can be read as it is.
 func checkFormat(fs vfs.FS, dir string) error {
 	name := fs.PathJoin(dir, "format")
 	f, err := fs.Open(name)
@@ -39,6 +42,9 @@ func checkFormat(fs vfs.FS, dir string) error {
 	if have.Format > currentFormat {
 		return fmt.Errorf("%s has format %d, but this version of Daypass knows formats up to %d: use a newer version",
 			dir, have.Format, currentFormat)
+	}
+	if have.Format < currentFormat {
+		return writeFormat(fs, dir, name)
 	}
 	return nil
 }

@@ -1,10 +1,13 @@
 package diskstore
 
 import (
+	"errors"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 )
+
+var errQueueFull = errors.New("the queue is full")
 
 const (
 	// garbageBatch is how many files are removed between two directory syncs.
@@ -15,17 +18,18 @@ const (
 )
 
 // A collector removes, in the background, the files that commits have set
-// free. Each has a garbage record, written by the same commit, until its
-// removal is durable; so nothing is forgotten in a crash.
+// free, and takes apart the manifests and uploads that they have dropped. Each
+// has a record, written by the same commit, until that is durably done; so
+// nothing is forgotten in a crash.
 type collector struct {
 	d     *Driver
 	wake  chan struct{} // capacity 1: there is something to do
 	quit  chan struct{}
 	ended chan struct{}
 
-	mu      sync.Mutex
-	queue   []uint64
-	dropped bool // the index holds garbage that the queue does not
+	mu    sync.Mutex
+	queue freed
+	more  bool // the index holds garbage that the queue does not
 }
 
 func newCollector(d *Driver) *collector {
@@ -37,25 +41,20 @@ func newCollector(d *Driver) *collector {
 	}
 }
 
-// add hands over the files of a record that a durable commit has removed.
-func (c *collector) add(old *objectRecord) {
-	if old == nil || len(old.parts) == 0 {
+// add hands over what a durable commit has freed.
+func (c *collector) add(f freed) {
+	if len(f.files)+len(f.dropped) == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, p := range old.parts {
-		switch {
-		case !p.file:
-		case len(c.queue) < garbageQueue:
-			c.queue = append(c.queue, p.blob)
-		default:
-			c.dropped = true
-		}
+	if len(c.queue.files)+len(c.queue.dropped) >= garbageQueue {
+		c.more = true
+	} else {
+		c.queue.files = append(c.queue.files, f.files...)
+		c.queue.dropped = append(c.queue.dropped, f.dropped...)
 	}
-	if len(c.queue) > 0 {
-		c.poke()
-	}
+	c.poke()
 }
 
 func (c *collector) poke() {
@@ -65,17 +64,23 @@ func (c *collector) poke() {
 	}
 }
 
-// next takes up to garbageBatch ids from the queue.
-func (c *collector) next() (ids []uint64, dropped bool) {
+// next takes some of the queue. When it is empty, more tells whether the index
+// holds what the queue did not.
+func (c *collector) next() (f freed, more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := min(len(c.queue), garbageBatch)
-	ids, c.queue = c.queue[:n:n], c.queue[n:]
+	q := &c.queue
+	n := min(len(q.files), garbageBatch)
+	f.files, q.files = q.files[:n:n], q.files[n:]
 	if n == 0 {
-		c.queue = nil
-		dropped, c.dropped = c.dropped, false
+		n = min(len(q.dropped), 1)
+		f.dropped, q.dropped = q.dropped[:n:n], q.dropped[n:]
 	}
-	return ids, dropped
+	if n == 0 {
+		c.queue = freed{}
+		more, c.more = c.more, false
+	}
+	return f, more
 }
 
 // run works until stop.
@@ -97,17 +102,17 @@ func (c *collector) run() {
 // drain empties the queue, unless it is told to stop.
 func (c *collector) drain() error {
 	for {
-		ids, dropped := c.next()
-		if dropped {
+		f, more := c.next()
+		if more {
 			if err := c.load(); err != nil {
 				return err
 			}
 			continue
 		}
-		if len(ids) == 0 {
+		if len(f.files)+len(f.dropped) == 0 {
 			return nil
 		}
-		if err := c.remove(ids); err != nil {
+		if err := c.work(f); err != nil {
 			return err
 		}
 		select {
@@ -116,6 +121,18 @@ func (c *collector) drain() error {
 		default:
 		}
 	}
+}
+
+func (c *collector) work(f freed) error {
+	if len(f.files) > 0 {
+		return c.remove(f.files)
+	}
+	for _, id := range f.dropped {
+		if err := c.d.dismantle(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // remove removes files and then their garbage records. The records' removal
@@ -145,17 +162,11 @@ func (c *collector) remove(ids []uint64) error {
 }
 
 // load fills the queue from the index.
-func (c *collector) load() (err error) {
+func (c *collector) load() error {
 	d := c.d
-	it, err := d.db.NewIter(&pebble.IterOptions{
-		LowerBound: []byte{spaceGarbage},
-		UpperBound: []byte{spaceGarbage + 1},
-	})
-	if err != nil {
-		return err
-	}
-	defer closeInto(&err, it)
-	// What the iterator sees may not be durable yet, and only what is may be
+	snapshot := d.db.NewSnapshot()
+	defer snapshot.Close()
+	// What the snapshot holds may not be durable yet, and only what is may be
 	// acted on. The log is written in order, so this makes it all durable.
 	if err := d.db.LogData(nil, pebble.Sync); err != nil {
 		return err
@@ -165,21 +176,32 @@ func (c *collector) load() (err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for ok := it.First(); ok; ok = it.Next() {
-		if len(c.queue) >= garbageQueue {
-			c.dropped = true
-			break
-		}
-		id, err := parseIDKey(it.Key())
-		if err != nil {
-			return err
-		}
-		c.queue = append(c.queue, id)
+	err := c.loadSpace(snapshot, spaceGarbage, &c.queue.files)
+	if err == nil {
+		err = c.loadSpace(snapshot, spaceDropped, &c.queue.dropped)
 	}
-	if len(c.queue) > 0 {
+	if len(c.queue.files)+len(c.queue.dropped) > 0 {
 		c.poke()
 	}
-	return nil
+	return err
+}
+
+// loadSpace appends the ids in one space to a queue.
+func (c *collector) loadSpace(r pebble.Reader, space byte, queue *[]uint64) error {
+	bounds := &pebble.IterOptions{LowerBound: []byte{space}, UpperBound: []byte{space + 1}}
+	err := eachKey(r, bounds, func(key []byte) error {
+		if len(*queue) >= garbageQueue {
+			c.more = true
+			return errQueueFull
+		}
+		id, err := parseIDKey(key)
+		*queue = append(*queue, id)
+		return err
+	})
+	if err == errQueueFull {
+		return nil
+	}
+	return err
 }
 
 // stop ends the work. What is left is done after the next Open.

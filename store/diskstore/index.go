@@ -90,6 +90,13 @@ func (d *Driver) commit(b *pebble.Batch) error {
 	return d.fuse.blown()
 }
 
+// view runs a look at the index as it is at one instant.
+func (d *Driver) view(look func(r pebble.Reader) error) (err error) {
+	snapshot := d.db.NewSnapshot()
+	defer closeInto(&err, snapshot)
+	return look(snapshot)
+}
+
 // set makes a single record durable.
 func (d *Driver) set(key, value []byte) error {
 	b := d.db.NewBatch()
@@ -103,7 +110,11 @@ func (d *Driver) set(key, value []byte) error {
 // get reads a record; decode must not keep the slice. found is false, without
 // an error, when there is none.
 func (d *Driver) get(key []byte, decode func(value []byte) error) (found bool, err error) {
-	value, closer, err := d.db.Get(key)
+	return get(d.db, key, decode)
+}
+
+func get(r pebble.Reader, key []byte, decode func(value []byte) error) (found bool, err error) {
+	value, closer, err := r.Get(key)
 	if err == pebble.ErrNotFound {
 		return false, nil
 	}

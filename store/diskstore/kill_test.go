@@ -34,6 +34,14 @@ func killOutcome(round, writer, n uint64) outcome {
 
 func killKey(writer uint64) string { return fmt.Sprintf("key-%d", writer) }
 
+// killBucket returns where a writer writes. Every other one keeps versions.
+func killBucket(writer uint64) string {
+	if writer%2 == 1 {
+		return versionedBucket
+	}
+	return testBucket
+}
+
 // writeUntilKilled writes to the store and reports on standard output, one
 // line per event: "begin WRITER N" before an operation and "ack WRITER N"
 // after it.
@@ -48,7 +56,7 @@ func writeUntilKilled(dir string, round uint64) {
 		wg.Go(func() {
 			for n := uint64(0); ; n++ {
 				fmt.Println("begin", w, n)
-				if err := killOutcome(round, w, n).apply(d, killKey(w)); err != nil {
+				if err := killOutcome(round, w, n).apply(d, killBucket(w), killKey(w)); err != nil {
 					fmt.Println("error", w, n, err)
 					return
 				}
@@ -72,6 +80,7 @@ func TestKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	createTestBucket(t, d)
+	createVersionedBucket(t, d)
 	var states [killWriters]outcome
 	for w := range states {
 		states[w] = outcome{size: -1}
@@ -84,11 +93,14 @@ func TestKill(t *testing.T) {
 		if d, err = Open(opts); err != nil {
 			t.Fatal(err)
 		}
+		checkConsistency(t, d)
 		for w := range states {
-			if states[w], err = match(d, killKey(uint64(w)), possible[w]); err != nil {
+			if states[w], err = match(d, killBucket(uint64(w)), killKey(uint64(w)), possible[w]); err != nil {
 				t.Errorf("round %d: %v", round, err)
 			}
 		}
+		cleanUp(t, d, testBucket)
+		cleanUp(t, d, versionedBucket)
 		checkConsistency(t, d)
 		if t.Failed() {
 			break

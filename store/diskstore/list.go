@@ -13,7 +13,7 @@ func (d *Driver) ListObjects(ctx context.Context, req store.ListRequest) (page *
 	if err != nil {
 		return nil, err
 	}
-	it, err := d.db.NewIterWithContext(ctx, bucketBounds(b))
+	it, err := d.db.NewIterWithContext(ctx, bucketBounds(spaceObject, b))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (c *cursor) Object() (*store.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rec.named(c.bucket, c.Key()), nil
+	return rec.named(c.bucket, c.Key(), true), nil
 }
 
 // Err implements store.Cursor.

@@ -2,26 +2,11 @@ package diskstore
 
 import (
 	"context"
-	"encoding/binary"
-	"hash/maphash"
-	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/store"
 )
-
-// keyLocks serialize the commits of one key. Keys share locks by hash.
-type keyLocks struct {
-	stripes [512]sync.Mutex
-}
-
-var keySeed = maphash.MakeSeed()
-
-func (l *keyLocks) of(bucket uint64, key string) *sync.Mutex {
-	h := maphash.String(keySeed, key) + bucket
-	return &l.stripes[h%uint64(len(l.stripes))]
-}
 
 // PutObject implements store.Driver.
 func (d *Driver) PutObject(ctx context.Context, req *store.PutRequest) (*store.Object, error) {
@@ -37,12 +22,21 @@ func (d *Driver) PutObject(ctx context.Context, req *store.PutRequest) (*store.O
 		return nil, err
 	}
 	rec := newRecord(req, body)
-	if err := d.replace(b, req.Key, req.Conditions, rec, body); err != nil {
+	err = d.editKey(b, req.Key, func(k *keyEdit) error {
+		if err := k.cur.check(req.Conditions); err != nil {
+			return err
+		}
+		if err := k.addBody(body); err != nil {
+			return err
+		}
+		return k.put(rec)
+	})
+	if err != nil {
 		body.discard()
 		return nil, err
 	}
 	body.keep()
-	return rec.named(b, req.Key), nil
+	return rec.named(b, req.Key, true), nil
 }
 
 // mayReplace refuses a write that is bound to fail before its body is read.
@@ -53,7 +47,7 @@ func (d *Driver) mayReplace(b *bucket, req *store.PutRequest) error {
 	if req.Conditions.Empty() {
 		return nil
 	}
-	cur, err := d.record(b, req.Key)
+	cur, err := currentRecord(d.db, b, req.Key)
 	if err != nil {
 		return err
 	}
@@ -62,182 +56,217 @@ func (d *Driver) mayReplace(b *bucket, req *store.PutRequest) error {
 
 // newRecord describes a body that has been received.
 func newRecord(req *store.PutRequest, body *staged) *objectRecord {
-	return &objectRecord{parts: body.parts(), object: store.Object{
+	return &objectRecord{segments: body.segments(), object: store.Object{
 		Size:      req.Body.Size(),
 		ETag:      req.Body.ETag(),
 		ModTime:   req.Time,
 		Owner:     req.Owner,
 		Metadata:  req.Metadata,
 		Checksums: req.Body.Checksums(),
+		Tags:      req.Tags,
+		ACL:       req.ACL,
 	}}
 }
 
 // named returns the object of a record with its name.
-func (r *objectRecord) named(b *bucket, key string) *store.Object {
-	r.object.Bucket, r.object.Key = b.Name, key
-	return &r.object
+func (r *objectRecord) named(b *bucket, key string, latest bool) *store.Object {
+	o := &r.object
+	o.Bucket, o.Key, o.IsLatest = b.Name, key, latest
+	o.VersionID = r.versionIDIn(b)
+	return o
+}
+
+func (r *objectRecord) versionIDIn(b *bucket) string {
+	switch {
+	case !r.null():
+		return r.versionID()
+	case b.state() == store.VersioningOff:
+		return ""
+	}
+	return store.NullVersion
 }
 
 // check applies conditions to a record, which is nil when there is no object.
 func (r *objectRecord) check(cond store.WriteConditions) error {
-	if r == nil {
+	if r == nil || r.object.DeleteMarker {
 		return cond.Check(nil)
 	}
 	return cond.Check(&r.object)
 }
 
-// record returns what the index holds of an object, nil when it does not
-// exist.
-func (d *Driver) record(b *bucket, key string) (*objectRecord, error) {
-	var rec *objectRecord
-	_, err := d.get(objectKey(b.number, key), func(value []byte) (err error) {
-		rec, err = decodeObject(value)
-		return err
-	})
-	return rec, err
-}
-
-// replace commits rec, or a deletion when it is nil, in place of what is
-// stored under key, if cond holds for that.
-func (d *Driver) replace(b *bucket, key string, cond store.WriteConditions, rec *objectRecord, body *staged) error {
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	if b.gone {
-		return noSuchBucket(b.Name)
-	}
-	lock := d.keys.of(b.number, key)
-	lock.Lock()
-	defer lock.Unlock()
-	cur, err := d.record(b, key)
-	if err != nil {
-		return err
-	}
-	if err := cur.check(cond); err != nil {
-		return err
-	}
-	if cur == nil && rec == nil {
-		// On a frozen index it may be a refused deletion that one sees.
-		return writeError(d.fuse.blown())
-	}
-	batch := d.db.NewBatch()
-	defer batch.Close()
-	if err := addChanges(batch, objectKey(b.number, key), cur, rec, body); err != nil {
-		return err
-	}
-	if err := d.commit(batch); err != nil {
-		return writeError(err)
-	}
-	d.garbage.add(cur)
-	return nil
-}
-
-// addChanges adds to a batch all that turns one record into another.
-func addChanges(batch *pebble.Batch, key []byte, old, rec *objectRecord, body *staged) error {
-	if err := dropParts(batch, old); err != nil {
-		return err
-	}
-	if rec == nil {
-		return batch.Delete(key, nil)
-	}
-	if err := addBody(batch, body); err != nil {
-		return err
-	}
-	return batch.Set(key, rec.encode(), nil)
-}
-
-// dropParts adds to a batch that the blobs of a record are no longer in use.
-// Small bodies are gone at once; files are removed by the collector.
-func dropParts(batch *pebble.Batch, old *objectRecord) error {
-	if old == nil {
-		return nil
-	}
-	for _, p := range old.parts {
-		if !p.file {
-			if err := batch.Delete(idKey(spaceBody, p.blob), nil); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := batch.Delete(idKey(spaceFile, p.blob), nil); err != nil {
-			return err
-		}
-		if err := batch.Set(idKey(spaceGarbage, p.blob), nil, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// addBody adds a staged body to a batch that is about to be committed.
-func addBody(batch *pebble.Batch, s *staged) error {
-	s.offered = true
-	switch {
-	case s.size == 0:
-		return nil
-	case s.file:
-		r := fileRecord{size: s.size, crc: s.crc}
-		return batch.Set(idKey(spaceFile, s.id), r.encode(), nil)
-	}
-	op := batch.SetDeferred(9, crcSize+len(s.small))
-	op.Key[0] = spaceBody
-	binary.BigEndian.PutUint64(op.Key[1:], s.id)
-	binary.BigEndian.PutUint64(op.Value, s.crc)
-	copy(op.Value[crcSize:], s.small)
-	return op.Finish()
-}
-
 // DeleteObject implements store.Driver.
-func (d *Driver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond store.WriteConditions) error {
+func (d *Driver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond store.WriteConditions) (store.Deleted, error) {
 	b, err := d.bucket(ref.Bucket)
 	if err != nil {
-		return err
+		return store.Deleted{}, err
 	}
-	if err := unversioned(ref); err != nil {
+	var done store.Deleted
+	err = d.editKey(b, ref.Key, func(k *keyEdit) (err error) {
+		if ref.VersionID != "" {
+			done, err = k.deleteVersion(ref.VersionID, cond)
+		} else {
+			done, err = k.delete(cond)
+		}
 		return err
+	})
+	if err != nil {
+		return store.Deleted{}, err
 	}
-	return d.replace(b, ref.Key, cond, nil, nil)
+	return done, nil
+}
+
+// delete removes the current version, or puts a delete marker over it.
+func (k *keyEdit) delete(cond store.WriteConditions) (store.Deleted, error) {
+	if err := k.cur.check(cond); err != nil {
+		return store.Deleted{}, err
+	}
+	if k.bucket.state() != store.VersioningOff {
+		marker, err := k.mark()
+		if err != nil {
+			return store.Deleted{}, err
+		}
+		return store.Deleted{VersionID: marker.versionIDIn(k.bucket), DeleteMarker: true}, nil
+	}
+	if k.cur == nil {
+		return store.Deleted{}, nil
+	}
+	return store.Deleted{}, k.remove(k.cur)
+}
+
+// deleteVersion removes one version for ever.
+func (k *keyEdit) deleteVersion(id string, cond store.WriteConditions) (store.Deleted, error) {
+	done := store.Deleted{VersionID: id}
+	rec, err := version(k.d.db, k.bucket, k.key, id, k.cur)
+	if err != nil {
+		return done, err
+	}
+	if err := rec.check(cond); err != nil || rec == nil {
+		return done, err
+	}
+	done.DeleteMarker = rec.object.DeleteMarker
+	return done, k.remove(rec)
 }
 
 // Object implements store.Driver.
 func (d *Driver) Object(ctx context.Context, ref daypass.ObjectRef) (*store.Object, error) {
-	b, rec, err := d.lookup(ref)
+	f, err := d.lookup(ref)
+	return f.object(ref), err
+}
+
+// found is a version that was looked up.
+type found struct {
+	bucket *bucket
+	rec    *objectRecord
+	latest bool
+}
+
+// object returns the object that was found, nil where none was.
+func (f found) object(ref daypass.ObjectRef) *store.Object {
+	if f.rec == nil {
+		return nil
+	}
+	return f.rec.named(f.bucket, ref.Key, f.latest)
+}
+
+// lookup returns a version that holds an object. NoSuchBucket, NoSuchKey,
+// NoSuchVersion, MethodNotAllowed; where a delete marker is the reason for the
+// error, it is returned too.
+func (d *Driver) lookup(ref daypass.ObjectRef) (found, error) {
+	b, err := d.bucket(ref.Bucket)
+	if err != nil {
+		return found{}, err
+	}
+	f := found{bucket: b, latest: true}
+	if ref.VersionID == "" || b.state() == store.VersioningOff {
+		f.rec, err = currentRecord(d.db, b, ref.Key)
+		if err != nil {
+			return found{}, err
+		}
+		if f.rec != nil && (ref.VersionID == "" || ref.VersionID == store.NullVersion) {
+			return f, nil
+		}
+		f.rec = nil
+	}
+	if b.state() != store.VersioningOff {
+		err = d.view(func(r pebble.Reader) error { return f.look(r, ref) })
+	}
+	if err != nil {
+		return found{}, err
+	}
+	return f, f.verdict(ref)
+}
+
+// look finds a version that may be any. All reads are of one instant, as
+// versions move when others come or go.
+func (f *found) look(r pebble.Reader, ref daypass.ObjectRef) error {
+	cur, err := currentRecord(r, f.bucket, ref.Key)
+	if err != nil {
+		return err
+	}
+	newest := cur
+	if cur == nil {
+		if newest, err = newestShelved(r, f.bucket, ref.Key, nil); err != nil {
+			return err
+		}
+	}
+	f.rec = newest
+	if ref.VersionID != "" {
+		f.rec, err = version(r, f.bucket, ref.Key, ref.VersionID, cur)
+	}
+	f.latest = f.rec != nil && newest != nil && f.rec.order == newest.order
+	return err
+}
+
+// verdict returns what S3 says of what was found.
+func (f *found) verdict(ref daypass.ObjectRef) error {
+	key := daypass.Detail{Name: "Key", Value: ref.Key}
+	switch {
+	case f.rec != nil && !f.rec.object.DeleteMarker:
+		return nil
+	case ref.VersionID == "":
+		return &daypass.Error{Code: daypass.NoSuchKey, Details: []daypass.Detail{key}}
+	case f.rec == nil:
+		return &daypass.Error{Code: daypass.NoSuchVersion, Details: []daypass.Detail{
+			key, {Name: "VersionId", Value: ref.VersionID},
+		}}
+	}
+	return &daypass.Error{Code: daypass.MethodNotAllowed, Details: []daypass.Detail{
+		{Name: "ResourceType", Value: "DeleteMarker"},
+	}}
+}
+
+// UpdateObject implements store.Updater.
+func (d *Driver) UpdateObject(ctx context.Context, ref daypass.ObjectRef, u store.Update) (*store.Object, error) {
+	b, err := d.bucket(ref.Bucket)
 	if err != nil {
 		return nil, err
 	}
-	return rec.named(b, ref.Key), nil
-}
-
-// lookup returns the bucket and record of an existing object. NoSuchBucket,
-// NoSuchKey, NoSuchVersion.
-func (d *Driver) lookup(ref daypass.ObjectRef) (*bucket, *objectRecord, error) {
-	b, err := d.bucket(ref.Bucket)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := unversioned(ref); err != nil {
-		return nil, nil, err
-	}
-	rec, err := d.record(b, ref.Key)
-	if err != nil {
-		return nil, nil, err
-	}
-	if rec == nil {
-		return nil, nil, &daypass.Error{
-			Code:    daypass.NoSuchKey,
-			Details: []daypass.Detail{{Name: "Key", Value: ref.Key}},
+	f := found{bucket: b}
+	err = d.editKey(b, ref.Key, func(k *keyEdit) error {
+		if err := f.look(d.db, ref); err != nil {
+			return err
 		}
+		if err := f.verdict(ref); err != nil {
+			return err
+		}
+		return k.update(f.rec, u)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return b, rec, nil
+	return f.object(ref), nil
 }
 
-// unversioned refuses references to versions, of which there are none but the
-// current one.
-func unversioned(ref daypass.ObjectRef) error {
-	if ref.VersionID == "" || ref.VersionID == "null" {
-		return nil
+// update changes what is kept beside the content of a version.
+func (k *keyEdit) update(rec *objectRecord, u store.Update) error {
+	if u.Tags != nil {
+		rec.object.Tags = *u.Tags
 	}
-	return &daypass.Error{Code: daypass.NoSuchVersion, Details: []daypass.Detail{
-		{Name: "Key", Value: ref.Key},
-		{Name: "VersionId", Value: ref.VersionID},
-	}}
+	if u.ACL != nil {
+		rec.object.ACL = *u.ACL
+	}
+	if k.cur != nil && k.cur.ticket == rec.ticket {
+		return k.batch.Set(objectKey(k.bucket.number, k.key), rec.encode(), nil)
+	}
+	return k.shelve(rec)
 }

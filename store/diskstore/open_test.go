@@ -22,14 +22,14 @@ func TestFormat(t *testing.T) {
 	}
 	name := filepath.Join(opts.Dir, "format")
 	data, err := os.ReadFile(name)
-	if err != nil || string(data) != "{\"format\":1}\n" {
+	if err != nil || string(data) != "{\"format\":2}\n" {
 		t.Errorf("format file: %q, %v", data, err)
 	}
 	for content, want := range map[string]string{
-		`{"format":2}`:                      "use a newer version",
+		`{"format":3}`:                      "use a newer version",
 		`{}`:                                "is not the format file",
 		``:                                  "is not the format file",
-		`{"format":1, "later": {"x": [1]}}`: "",
+		`{"format":2, "later": {"x": [1]}}`: "",
 	} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -51,6 +51,31 @@ func TestFormat(t *testing.T) {
 	d = openTest(t, opts)
 	if _, err := d.bucket(testBucket); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUpgrade opens a data directory of the first format.
+func TestUpgrade(t *testing.T) {
+	opts := Options{Dir: t.TempDir()}
+	d, err := Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	createTestBucket(t, d)
+	if err := put(d, "key", content(1, 100)); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	name := filepath.Join(opts.Dir, "format")
+	if err := os.WriteFile(name, []byte("{\"format\":1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d = openTest(t, opts)
+	if data, err := os.ReadFile(name); string(data) != "{\"format\":2}\n" {
+		t.Errorf("format file: %q, %v", data, err)
+	}
+	if data, _, err := read(d, "key"); string(data) != string(content(1, 100)) {
+		t.Error(len(data), err)
 	}
 }
 
@@ -224,7 +249,7 @@ func TestManyDeletions(t *testing.T) {
 		}
 	}
 	d.garbage.mu.Lock()
-	d.garbage.dropped = true
+	d.garbage.more = true
 	d.garbage.mu.Unlock()
 	d.garbage.poke()
 	checkConsistency(t, d)

@@ -149,12 +149,12 @@ func (s *staged) write(ctx context.Context, w io.Writer, p []byte) error {
 	return writeError(err)
 }
 
-// part returns how an object refers to the body.
-func (s *staged) parts() []part {
+// segments returns how a record refers to the body.
+func (s *staged) segments() []segment {
 	if s.size == 0 {
 		return nil
 	}
-	return []part{{blob: s.id, size: s.size, file: s.file}}
+	return []segment{{blob: s.id, size: s.size, file: s.file}}
 }
 
 // keep ends a staged body that an object durably refers to.

@@ -37,23 +37,34 @@ const (
 	tagClass       = 12<<3 | bytesTy
 	tagUser        = 13<<3 | bytesTy // repeated pair: name, value
 	tagChecksum    = 14<<3 | bytesTy // repeated pair: algorithm, value
-	tagPart        = 15<<3 | bytesTy // repeated part
+	tagSegment     = 15<<3 | bytesTy // repeated segment
+	tagTag         = 16<<3 | bytesTy // repeated pair: key, value
+	tagACL         = 17<<3 | bytesTy
+	tagOrder       = 18<<3 | varint
+	tagNonce       = 19<<3 | bytesTy
+	tagMarker      = 20<<3 | varint // 1: a delete marker
+	tagManifest    = 21<<3 | varint
+	tagPartCount   = 22<<3 | varint
+	tagUploadID    = 23<<3 | bytesTy
 )
 
 // The tags of the smaller messages.
 const (
 	tagPairName  = 1<<3 | bytesTy
 	tagPairValue = 2<<3 | bytesTy
+	tagPairType  = 3<<3 | bytesTy // of a checksum
 
-	tagPartBlob = 1<<3 | varint
-	tagPartSize = 2<<3 | varint
-	tagPartFile = 3<<3 | varint // 1: in a file; 0: in the index
+	tagSegmentBlob   = 1<<3 | varint
+	tagSegmentSize   = 2<<3 | varint
+	tagSegmentFile   = 3<<3 | varint // 1: in a file; 0: in the index
+	tagSegmentOffset = 4<<3 | varint
 
 	tagBucketID      = 1<<3 | bytesTy
 	tagBucketNumber  = 2<<3 | varint
 	tagBucketOwner   = 3<<3 | bytesTy
 	tagBucketRegion  = 4<<3 | bytesTy
 	tagBucketCreated = 5<<3 | fixed64
+	tagBucketVersion = 6<<3 | varint // index in versionings
 
 	tagFileSize = 1<<3 | varint
 	tagFileCRC  = 2<<3 | fixed64
@@ -62,17 +73,24 @@ const (
 	tagSequenceWatermark = 2<<3 | varint
 )
 
-// An objectRecord is what the index holds of one object.
+// An objectRecord is what the index holds of one version of an object.
 type objectRecord struct {
 	object store.Object // without bucket and key, which the index key holds
-	parts  []part       // the body, in order; none when it is empty
+	ticket
+	// The body is either in segments, in order, none when it is empty, or in
+	// a manifest, if that is not zero.
+	segments []segment
+	manifest uint64
 }
 
-// A part is one blob of an object's body.
-type part struct {
-	blob uint64
-	size int64
-	file bool
+// null reports whether this is the null version of its key.
+func (r *objectRecord) null() bool { return r.nonce == nonce{} }
+
+// A segment is the part of a blob that is the next piece of a body.
+type segment struct {
+	blob      uint64
+	off, size int64
+	file      bool
 }
 
 // A stringField is a field of an object that is plain text.
@@ -82,7 +100,7 @@ type stringField struct {
 }
 
 // stringFields is the table of an object's text fields, in order of tags.
-func stringFields(o *store.Object) [10]stringField {
+func stringFields(o *store.Object) [11]stringField {
 	m := &o.Metadata
 	return [...]stringField{
 		{tagETag, &o.ETag},
@@ -95,6 +113,7 @@ func stringFields(o *store.Object) [10]stringField {
 		{tagExpires, &m.Expires},
 		{tagRedirect, &m.WebsiteRedirect},
 		{tagClass, &m.StorageClass},
+		{tagUploadID, &o.UploadID},
 	}
 }
 
@@ -109,13 +128,25 @@ func (r *objectRecord) encode() []byte {
 	for _, name := range slices.Sorted(maps.Keys(o.Metadata.User)) {
 		b = appendPair(b, tagUser, name, o.Metadata.User[name])
 	}
-	for _, c := range o.Checksums {
-		b = appendPair(b, tagChecksum, string(c.Algorithm), c.Value)
+	b = appendChecksums(b, tagChecksum, o.Checksums)
+	for _, s := range r.segments {
+		b = appendSegment(b, tagSegment, s)
 	}
-	for _, p := range r.parts {
-		b = appendPart(b, p)
+	for _, t := range o.Tags {
+		b = appendPair(b, tagTag, t.Key, t.Value)
 	}
-	return b
+	if o.ACL != nil {
+		b = appendBytes(b, tagACL, o.ACL)
+	}
+	b = appendNumber(b, tagOrder, r.order)
+	if !r.null() {
+		b = appendBytes(b, tagNonce, r.nonce[:])
+	}
+	if o.DeleteMarker {
+		b = appendNumber(b, tagMarker, 1)
+	}
+	b = appendNumber(b, tagManifest, r.manifest)
+	return appendNumber(b, tagPartCount, uint64(o.PartCount))
 }
 
 func decodeObject(data []byte) (*objectRecord, error) {
@@ -152,14 +183,29 @@ func (r *objectRecord) decodeField(f field) error {
 		o.Metadata.User[name] = value
 		return err
 	case tagChecksum:
-		name, value, err := decodePair(f.bytes)
-		c := store.Checksum{Algorithm: store.ChecksumAlgorithm(name), Value: value}
+		c, err := decodeChecksum(f.bytes)
 		o.Checksums = append(o.Checksums, c)
 		return err
-	case tagPart:
-		p, err := decodePart(f.bytes)
-		r.parts = append(r.parts, p)
+	case tagSegment:
+		s, err := decodeSegment(f.bytes)
+		r.segments = append(r.segments, s)
 		return err
+	case tagTag:
+		key, value, err := decodePair(f.bytes)
+		o.Tags = append(o.Tags, store.Tag{Key: key, Value: value})
+		return err
+	case tagACL:
+		o.ACL = append([]byte{}, f.bytes...)
+	case tagMarker:
+		o.DeleteMarker = f.number == 1
+	case tagPartCount:
+		o.PartCount = int(f.number)
+	case tagOrder:
+		r.order = f.number
+	case tagNonce:
+		copy(r.nonce[:], f.bytes)
+	case tagManifest:
+		r.manifest = f.number
 	}
 	return nil
 }
@@ -182,29 +228,56 @@ func decodePair(data []byte) (name, value string, err error) {
 	return name, value, err
 }
 
-func appendPart(b []byte, p part) []byte {
-	msg := make([]byte, 0, 24)
-	msg = appendNumber(msg, tagPartBlob, p.blob)
-	msg = appendNumber(msg, tagPartSize, uint64(p.size))
-	if p.file {
-		msg = appendNumber(msg, tagPartFile, 1)
+func appendChecksums(b []byte, tag uint64, sums []store.Checksum) []byte {
+	for _, c := range sums {
+		pair := appendString(nil, tagPairName, string(c.Algorithm))
+		pair = appendString(pair, tagPairValue, c.Value)
+		b = appendBytes(b, tag, appendString(pair, tagPairType, string(c.Type)))
 	}
-	return appendBytes(b, tagPart, msg)
+	return b
 }
 
-func decodePart(data []byte) (p part, err error) {
+func decodeChecksum(data []byte) (c store.Checksum, err error) {
 	err = eachField(data, func(f field) error {
 		switch f.tag {
-		case tagPartBlob:
-			p.blob = f.number
-		case tagPartSize:
-			p.size = int64(f.number)
-		case tagPartFile:
-			p.file = f.number == 1
+		case tagPairName:
+			c.Algorithm = store.ChecksumAlgorithm(f.bytes)
+		case tagPairValue:
+			c.Value = string(f.bytes)
+		case tagPairType:
+			c.Type = store.ChecksumType(f.bytes)
 		}
 		return nil
 	})
-	return p, err
+	return c, err
+}
+
+func appendSegment(b []byte, tag uint64, s segment) []byte {
+	msg := make([]byte, 0, 32)
+	msg = appendNumber(msg, tagSegmentBlob, s.blob)
+	msg = appendNumber(msg, tagSegmentSize, uint64(s.size))
+	if s.file {
+		msg = appendNumber(msg, tagSegmentFile, 1)
+	}
+	msg = appendNumber(msg, tagSegmentOffset, uint64(s.off))
+	return appendBytes(b, tag, msg)
+}
+
+func decodeSegment(data []byte) (s segment, err error) {
+	err = eachField(data, func(f field) error {
+		switch f.tag {
+		case tagSegmentBlob:
+			s.blob = f.number
+		case tagSegmentSize:
+			s.size = int64(f.number)
+		case tagSegmentFile:
+			s.file = f.number == 1
+		case tagSegmentOffset:
+			s.off = int64(f.number)
+		}
+		return nil
+	})
+	return s, err
 }
 
 // A bucketRecord is what the index holds of one bucket, by name.
@@ -212,14 +285,19 @@ type bucketRecord struct {
 	id, owner, region string
 	number            uint64 // stands for the bucket in the keys of its objects
 	created           time.Time
+	versioning        store.Versioning
 }
+
+// versionings are the states of versioning by their numbers in the index.
+var versionings = []store.Versioning{store.VersioningOff, store.VersioningEnabled, store.VersioningSuspended}
 
 func (r *bucketRecord) encode() []byte {
 	b := appendString(nil, tagBucketID, r.id)
 	b = appendNumber(b, tagBucketNumber, r.number)
 	b = appendString(b, tagBucketOwner, r.owner)
 	b = appendString(b, tagBucketRegion, r.region)
-	return appendTime(b, tagBucketCreated, r.created)
+	b = appendTime(b, tagBucketCreated, r.created)
+	return appendNumber(b, tagBucketVersion, uint64(slices.Index(versionings, r.versioning)))
 }
 
 func decodeBucket(data []byte) (r bucketRecord, err error) {
@@ -235,6 +313,11 @@ func decodeBucket(data []byte) (r bucketRecord, err error) {
 			r.region = string(f.bytes)
 		case tagBucketCreated:
 			r.created = f.time()
+		case tagBucketVersion:
+			if f.number >= uint64(len(versionings)) {
+				return errMalformed
+			}
+			r.versioning = versionings[f.number]
 		}
 		return nil
 	})

@@ -29,8 +29,34 @@ func fullObject() *objectRecord {
 			},
 			Checksums: []store.Checksum{{Algorithm: store.CRC32, Value: "DUoRhQ=="}, {Algorithm: store.SHA1, Value: "x"}},
 		},
-		parts: []part{{blob: 7, size: 123000, file: true}, {blob: 8, size: 456}},
+		segments: []segment{{blob: 7, size: 123000, file: true}, {blob: 8, size: 456}},
 	}
+}
+
+// versionedObject has the fields that format 2 has added.
+func versionedObject() *objectRecord {
+	r := fullObject()
+	r.object.Checksums = append(r.object.Checksums, store.Checksum{Algorithm: store.SHA256, Value: "eA==-2", Type: store.Composite})
+	r.object.Tags = []store.Tag{{Key: "k", Value: "v"}, {Key: "empty"}}
+	r.object.ACL = []byte{0, 1}
+	r.object.PartCount, r.object.UploadID = 2, "upload"
+	r.ticket = ticket{order: 400, nonce: nonce{1, 2, 3}}
+	r.segments, r.manifest = nil, 401
+	return r
+}
+
+func fullPart() *partRecord {
+	return &partRecord{
+		Part: store.Part{
+			Number: 3, Size: 70_000, ETag: "5eb63bbbe01eeed093cb22bb8f5acdc3", ModTime: time.Unix(1, 5).UTC(),
+			Checksums: []store.Checksum{{Algorithm: store.CRC32, Value: "DUoRhQ=="}},
+		},
+		segments: []segment{{blob: 7, off: 100, size: 60_000, file: true}, {blob: 8, size: 10_000}},
+	}
+}
+
+func fullUpload() *uploadRecord {
+	return &uploadRecord{target: *versionedObject(), checksum: store.CRC32, checksumType: store.FullObject}
 }
 
 // TestGolden fails when an encoding changes: data directories out there hold
@@ -49,6 +75,17 @@ func TestGolden(t *testing.T) {
 		{"bucket key", bucketKey("abc")},
 		{"object key", objectKey(300, "a/b\x00é")},
 		{"blob key", idKey(spaceBody, 0x0102030405060708)},
+		{"versioned object", versionedObject().encode()},
+		{"delete marker", (&objectRecord{object: store.Object{DeleteMarker: true}, ticket: ticket{order: 1}}).encode()},
+		{"versioned bucket", (&bucketRecord{id: "00ff", number: 1, versioning: store.VersioningSuspended}).encode()},
+		{"part", fullPart().encode()},
+		{"manifest", (&manifest{parts: []*partRecord{fullPart(), fullPart()}}).encode()},
+		{"upload", fullUpload().encode()},
+		{"dropped upload", droppedRecord{upload: true}.encode()},
+		{"version key", versionKey(300, "a\x00b", 400)},
+		{"upload key", uploadKey(300, "a\x00b", 400)},
+		{"part key", partKey(400, 10000)},
+		{"null key", plainKey(spaceNull, 300, "a\x00b")},
 	}
 	var got strings.Builder
 	for _, r := range records {
@@ -70,14 +107,33 @@ func TestGolden(t *testing.T) {
 }
 
 func TestObjectRoundTrip(t *testing.T) {
-	for _, r := range []*objectRecord{fullObject(), {}} {
+	noACL := &objectRecord{object: store.Object{ACL: []byte{}}}
+	for _, r := range []*objectRecord{fullObject(), versionedObject(), noACL, {}} {
 		got, err := decodeObject(r.encode())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(r, got, cmp.AllowUnexported(objectRecord{}, part{})); diff != "" {
+		if diff := cmp.Diff(r, got, cmp.AllowUnexported(objectRecord{}, segment{}, ticket{})); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+	}
+}
+
+func TestMultipartRoundTrip(t *testing.T) {
+	unexported := cmp.AllowUnexported(partRecord{}, objectRecord{}, segment{}, ticket{}, uploadRecord{})
+	p, err := decodePart(fullPart().encode())
+	if diff := cmp.Diff(fullPart(), p, unexported); diff != "" {
+		t.Errorf("part: %v (-want +got):\n%s", err, diff)
+	}
+	u, err := decodeUpload(fullUpload().encode())
+	if diff := cmp.Diff(fullUpload(), u, unexported); diff != "" {
+		t.Errorf("upload: %v (-want +got):\n%s", err, diff)
+	}
+	kept := fullPart()
+	kept.ETag, kept.ModTime = "", time.Time{} // which a manifest leaves out
+	m, err := decodeManifest((&manifest{parts: []*partRecord{fullPart(), fullPart()}}).encode())
+	if diff := cmp.Diff([]*partRecord{kept, kept}, m.parts, unexported); diff != "" {
+		t.Errorf("manifest: %v (-want +got):\n%s", err, diff)
 	}
 }
 
@@ -91,18 +147,24 @@ func TestUnknownFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(fullObject(), got, cmp.AllowUnexported(objectRecord{}, part{})); diff != "" {
+	if diff := cmp.Diff(fullObject(), got, cmp.AllowUnexported(objectRecord{}, segment{}, ticket{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func FuzzDecode(f *testing.F) {
 	f.Add(fullObject().encode())
+	f.Add(fullUpload().encode())
+	f.Add((&manifest{parts: []*partRecord{fullPart()}}).encode())
 	f.Add((&bucketRecord{id: "a", number: 1}).encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		_, _ = decodeBucket(data)
 		_, _ = decodeFile(data)
 		_, _ = decodeSequence(data)
+		_, _ = decodePart(data)
+		_, _ = decodeManifest(data)
+		_, _ = decodeUpload(data)
+		_, _ = decodeDropped(data)
 		r, err := decodeObject(data)
 		if err != nil {
 			return
@@ -111,7 +173,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%x: %v", data, err)
 		}
-		if diff := cmp.Diff(r, again, cmp.AllowUnexported(objectRecord{}, part{})); diff != "" {
+		if diff := cmp.Diff(r, again, cmp.AllowUnexported(objectRecord{}, segment{}, ticket{})); diff != "" {
 			t.Errorf("%x changes on its way (-before +after):\n%s", data, diff)
 		}
 	})

@@ -5,7 +5,9 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"reflect"
 	"testing"
 	"time"
 
@@ -14,41 +16,92 @@ import (
 )
 
 // Run checks a driver. open returns an empty one for a test and closes it in
-// the test's cleanup.
+// the test's cleanup. What a driver does not implement is skipped.
 func Run(t *testing.T, open func(t *testing.T) store.Driver) {
-	tests := []struct {
-		name string
-		run  func(*suite)
-	}{
-		{"Buckets", testBuckets},
-		{"ListBuckets", testListBuckets},
-		{"BucketNamesAreChecked", testBucketNames},
-		{"MissingBucket", testMissingBucket},
-		{"PutGetDelete", testPutGetDelete},
-		{"Versions", testVersions},
-		{"Keys", testKeys},
-		{"KeysAreChecked", testBadKeys},
-		{"Metadata", testMetadata},
-		{"Sizes", testSizes},
-		{"Ranges", testRanges},
-		{"OpenBodyOutlivesObject", testOpenBody},
-		{"BrokenUploadsLeaveNothing", testBrokenUploads},
-		{"Checksums", testChecksums},
-		{"WriteConditions", testWriteConditions},
-		{"DeleteConditions", testDeleteConditions},
-		{"CreationRace", testCreationRace},
-		{"CompareAndSwapRace", testCompareAndSwapRace},
-		{"OverwriteRace", testOverwriteRace},
-		{"BucketDeletionRace", testBucketDeletionRace},
-		{"List", testList},
-		{"ListAgainstModel", testListModel},
-		{"ListCancelled", testListCancelled},
-	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.run(&suite{T: t, store: store.New(open(t)), ctx: t.Context()})
+			d := open(t)
+			for _, missing := range tt.needs {
+				if reason := missing(d); reason != "" {
+					t.Skip(reason)
+				}
+			}
+			tt.run(&suite{T: t, driver: d, store: store.New(d), ctx: t.Context()})
 		})
 	}
+}
+
+// tests is the table of what is checked.
+var tests = []struct {
+	name  string
+	run   func(*suite)
+	needs []func(store.Driver) (missing string)
+}{
+	{"Buckets", testBuckets, nil},
+	{"ListBuckets", testListBuckets, nil},
+	{"BucketNamesAreChecked", testBucketNames, nil},
+	{"MissingBucket", testMissingBucket, nil},
+	{"PutGetDelete", testPutGetDelete, nil},
+	{"NullVersion", testNullVersion, nil},
+	{"Keys", testKeys, nil},
+	{"KeysAreChecked", testBadKeys, nil},
+	{"Metadata", testMetadata, nil},
+	{"Sizes", testSizes, nil},
+	{"Ranges", testRanges, nil},
+	{"OpenBodyOutlivesObject", testOpenBody, nil},
+	{"BrokenUploadsLeaveNothing", testBrokenUploads, nil},
+	{"Checksums", testChecksums, nil},
+	{"WriteConditions", testWriteConditions, nil},
+	{"DeleteConditions", testDeleteConditions, nil},
+	{"CreationRace", testCreationRace, nil},
+	{"CompareAndSwapRace", testCompareAndSwapRace, nil},
+	{"OverwriteRace", testOverwriteRace, nil},
+	{"BucketDeletionRace", testBucketDeletionRace, nil},
+	{"List", testList, nil},
+	{"ListAgainstModel", testListModel, nil},
+	{"ListCancelled", testListCancelled, nil},
+
+	{"Versions", testVersions, needs{lacks[store.Versioner]}},
+	{"VersionConditions", testVersionConditions, needs{lacks[store.Versioner]}},
+	{"VersionsOfBucket", testVersionsOfBucket, needs{lacks[store.Versioner]}},
+	{"ListVersions", testListVersions, needs{lacks[store.Versioner]}},
+	{"VersionsAgainstModel", testVersionsModel, needs{lacks[store.Versioner], lacks[store.Updater]}},
+	{"VersionsRace", testVersionsRace, needs{lacks[store.Versioner]}},
+	{"TagsAndACL", testUpdates, needs{lacks[store.Updater]}},
+
+	{"Copy", testCopy, nil},
+	{"CopyChecksums", testCopyChecksums, nil},
+	{"CopyVersions", testCopyVersions, needs{lacks[store.Versioner]}},
+	{"CopyRace", testCopyRace, nil},
+	{"SharedContentRace", testSharedContentRace, nil},
+
+	{"Multipart", testMultipart, needs{lacks[store.Multiparter]}},
+	{"MultipartRules", testMultipartRules, needs{lacks[store.Multiparter]}},
+	{"MultipartChecksums", testMultipartChecksums, needs{lacks[store.Multiparter]}},
+	{"MultipartMissing", testMultipartMissing, needs{lacks[store.Multiparter]}},
+	{"MultipartRanges", testMultipartRanges, needs{lacks[store.Multiparter]}},
+	{"MultipartVersions", testMultipartVersions, needs{lacks[store.Multiparter], lacks[store.Versioner]}},
+	{"MultipartConditions", testMultipartConditions, needs{lacks[store.Multiparter]}},
+	{"PartsAreReplaced", testReplacedParts, needs{lacks[store.Multiparter]}},
+	{"CopyPart", testCopyPart, needs{lacks[store.Multiparter]}},
+	{"CopyOfMultipart", testCopyOfMultipart, needs{lacks[store.Multiparter]}},
+	{"ListUploads", testListUploads, needs{lacks[store.Multiparter]}},
+	{"ListUploadsAgainstModel", testListUploadsModel, needs{lacks[store.Multiparter]}},
+	{"MultipartRace", testMultipartRace, needs{lacks[store.Multiparter]}},
+	{"PartsRace", testPartsRace, needs{lacks[store.Multiparter]}},
+	{"CopyPartRace", testCopyPartRace, needs{lacks[store.Multiparter]}},
+	{"UploadsEndWithBucket", testUploadsOfBucket, needs{lacks[store.Multiparter]}},
+}
+
+// needs are the optional interfaces that a test needs.
+type needs = []func(store.Driver) (missing string)
+
+// lacks says what is missing unless the driver implements an interface.
+func lacks[T any](d store.Driver) string {
+	if _, ok := d.(T); ok {
+		return ""
+	}
+	return fmt.Sprintf("%T does not implement %v", d, reflect.TypeFor[T]())
 }
 
 // bucketName is the bucket of most tests.
@@ -60,8 +113,9 @@ var now = time.Date(2026, 3, 4, 5, 6, 7, 800_000_000, time.UTC)
 // A suite is what one test works with.
 type suite struct {
 	*testing.T
-	store *store.Store
-	ctx   context.Context
+	store  *store.Store
+	driver store.Driver // below store
+	ctx    context.Context
 }
 
 // must ends the test on an error.
@@ -108,9 +162,19 @@ func (s *suite) mustPut(key string, data []byte) *store.Object {
 	return obj
 }
 
+// remove deletes an object, or adds a delete marker.
+func (s *suite) remove(key string) store.Deleted {
+	s.Helper()
+	d, err := s.store.DeleteObject(s.ctx, ref(key), store.WriteConditions{})
+	s.must(err)
+	return d
+}
+
 // get returns an object and its whole body.
-func (s *suite) get(key string) (*store.Object, []byte, error) {
-	obj, body, err := s.store.OpenObject(s.ctx, ref(key))
+func (s *suite) get(key string) (*store.Object, []byte, error) { return s.getRef(ref(key)) }
+
+func (s *suite) getRef(ref daypass.ObjectRef) (*store.Object, []byte, error) {
+	obj, body, err := s.store.OpenObject(s.ctx, ref)
 	if err != nil {
 		return nil, nil, err
 	}

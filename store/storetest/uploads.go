@@ -81,7 +81,7 @@ func testBrokenUploads(s *suite) {
 		}
 	}
 	s.cancelledUpload()
-	s.must(s.store.DeleteObject(s.ctx, ref("old"), store.WriteConditions{}))
+	s.remove("old")
 	s.must(s.store.DeleteBucket(s.ctx, bucketName))
 }
 

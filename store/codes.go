@@ -1,0 +1,41 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/daypass/daypass"
+)
+
+// The codes of multipart uploads (S3 API reference, "Error responses").
+const (
+	EntityTooSmall   daypass.Code = "EntityTooSmall"
+	InvalidPart      daypass.Code = "InvalidPart"
+	InvalidPartOrder daypass.Code = "InvalidPartOrder"
+	NoSuchUpload     daypass.Code = "NoSuchUpload"
+)
+
+const invalidURI daypass.Code = "InvalidURI"
+
+func invalidRequest(format string, args ...any) error {
+	return &daypass.Error{Code: daypass.InvalidRequest, Message: fmt.Sprintf(format, args...)}
+}
+
+// invalidArgument refuses one argument of a request, by its name on the wire.
+func invalidArgument(message, name, value string) error {
+	return &daypass.Error{Code: daypass.InvalidArgument, Message: message, Details: []daypass.Detail{
+		{Name: "ArgumentName", Value: name}, {Name: "ArgumentValue", Value: value},
+	}}
+}
+
+// optional returns the driver as one of the optional interfaces.
+// NotImplemented.
+func optional[T any](s *Store) (T, error) {
+	d, ok := any(s.driver).(T)
+	if !ok {
+		return d, &daypass.Error{
+			Code: daypass.NotImplemented,
+			Err:  fmt.Errorf("the driver %T is no %T", s.driver, new(T)),
+		}
+	}
+	return d, nil
+}

@@ -1,0 +1,266 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/daypass/daypass"
+)
+
+// A CopyRequest makes an object from the content of another.
+type CopyRequest struct {
+	// Source is what is copied; its version may be given.
+	Source daypass.ObjectRef
+	// SourceETag is the ETag, without quotes, that the caller has seen and
+	// decided upon; if the source has another by now, the copy fails with
+	// PreconditionFailed. Empty is any.
+	SourceETag string
+
+	// The rest describes the copy, as in a PutRequest.
+	Bucket, Key string
+	Metadata    Metadata
+	Owner       string
+	Tags        []Tag
+	ACL         []byte
+	Conditions  WriteConditions
+	Time        time.Time
+	// Checksum asks for a checksum of another algorithm than the source has;
+	// empty keeps the source's.
+	Checksum ChecksumAlgorithm
+}
+
+// A Copier is a driver that copies without moving bytes. Store.CopyObject
+// reads and writes the content where a driver is none, or where a checksum
+// must be computed.
+type Copier interface {
+	// CopyObject makes a copy in constant time; SourceETag is checked at the
+	// moment of the commit, unless it is empty. The copy keeps the source's
+	// ETag, checksums and parts. NoSuchBucket, NoSuchKey, NoSuchVersion,
+	// MethodNotAllowed (the source is a delete marker), PreconditionFailed.
+	CopyObject(ctx context.Context, req *CopyRequest) (*Object, error)
+	// CopyPart makes a part of a multipart upload from a range of an object,
+	// sharing its content where the driver can. sum is the MD5 and checksum of
+	// the range, computed by the caller. NoSuchUpload, PreconditionFailed, the
+	// source errors of CopyObject, NotImplemented (this range cannot be shared,
+	// so the caller writes it).
+	CopyPart(ctx context.Context, req *PartCopyRequest, sum PartSums) (*Part, error)
+}
+
+// A PartCopyRequest makes a part from a range of an object.
+type PartCopyRequest struct {
+	Bucket, Key, UploadID string
+	Number                int
+	Source                daypass.ObjectRef
+	SourceETag            string
+	// Offset and Size are the range of the source in bytes; a negative Size
+	// is all that follows Offset.
+	Offset, Size int64
+	Time         time.Time
+}
+
+// PartSums are the sums of a part's content.
+type PartSums struct {
+	ETag      string
+	Checksums []Checksum
+}
+
+// CopyObject makes an object from the content of another. Source errors:
+// NoSuchBucket, NoSuchKey, NoSuchVersion, InvalidRequest (the version is a
+// delete marker), PreconditionFailed (SourceETag); and those of PutObject.
+func (s *Store) CopyObject(ctx context.Context, req *CopyRequest) (*Object, error) {
+	const op = "store.CopyObject"
+	if err := validRef(req.Source.Bucket, req.Source.Key); err != nil {
+		return nil, wrap(op, err)
+	}
+	if err := validRef(req.Bucket, req.Key); err != nil {
+		return nil, wrap(op, err)
+	}
+	timed := *req
+	timed.Time = orNow(req.Time)
+	obj, err := s.copyObject(ctx, &timed)
+	return obj, wrap(op, sourceError(err))
+}
+
+func (s *Store) copyObject(ctx context.Context, req *CopyRequest) (*Object, error) {
+	d, ok := s.driver.(Copier)
+	if !ok {
+		return s.streamObject(ctx, req)
+	}
+	if req.Checksum != "" {
+		src, err := s.driver.Object(ctx, req.Source)
+		if err != nil {
+			return nil, err
+		}
+		if sum, ok := checksumOf(src.Checksums, req.Checksum); !ok || sum.Type == Composite {
+			return s.streamObject(ctx, req)
+		}
+		pinned := *req
+		pinned.SourceETag = cmp.Or(req.SourceETag, src.ETag)
+		req = &pinned
+	}
+	return d.CopyObject(ctx, req)
+}
+
+// streamObject copies by reading and writing.
+func (s *Store) streamObject(ctx context.Context, req *CopyRequest) (*Object, error) {
+	src, body, err := s.openSource(ctx, req.Source, req.SourceETag)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	algorithm := req.Checksum
+	if algorithm == "" && len(src.Checksums) > 0 {
+		algorithm = src.Checksums[0].Algorithm
+	}
+	content, err := rangeUpload(body, 0, src.Size, algorithm)
+	if err != nil {
+		return nil, err
+	}
+	return s.driver.PutObject(ctx, &PutRequest{
+		Bucket: req.Bucket, Key: req.Key, Metadata: req.Metadata, Owner: req.Owner, Tags: req.Tags, ACL: req.ACL,
+		Body: content, Conditions: req.Conditions, Time: req.Time,
+	})
+}
+
+// openSource opens what is to be copied, if it has the ETag that is asked for.
+func (s *Store) openSource(ctx context.Context, ref daypass.ObjectRef, etag string) (*Object, Body, error) {
+	src, body, err := s.driver.OpenObject(ctx, ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := CheckSource(src, etag); err != nil {
+		body.Close()
+		return nil, nil, err
+	}
+	return src, body, nil
+}
+
+// CheckSource reports whether the source of a copy has the ETag that the caller
+// has decided upon, if any. PreconditionFailed.
+func CheckSource(src *Object, etag string) error {
+	if etag == "" || src.ETag == etag {
+		return nil
+	}
+	return preconditionFailed("x-amz-copy-source-If-Match")
+}
+
+// rangeUpload makes an upload of a range of a body.
+func rangeUpload(body Body, off, n int64, a ChecksumAlgorithm) (*Upload, error) {
+	r, err := body.Range(off, n)
+	if err != nil {
+		return nil, err
+	}
+	return NewUpload(r, UploadOptions{Size: n, MaxSize: MaxObjectSize, Checksum: a})
+}
+
+// CopyPart makes a part from a range of an object. NoSuchUpload,
+// InvalidArgument (part number, range), NoSuchBucket, NotImplemented and the
+// source errors of CopyObject.
+func (s *Store) CopyPart(ctx context.Context, req *PartCopyRequest) (*Part, error) {
+	const op = "store.CopyPart"
+	if err := validRef(req.Source.Bucket, req.Source.Key); err != nil {
+		return nil, wrap(op, err)
+	}
+	d, upload, err := s.upload(ctx, req.Bucket, req.Key, req.UploadID, req.Number)
+	if err != nil {
+		return nil, wrap(op, err)
+	}
+	src, body, err := s.openSource(ctx, req.Source, req.SourceETag)
+	if err != nil {
+		return nil, wrap(op, sourceError(err))
+	}
+	defer body.Close()
+	c := partCopy{req: *req, upload: upload, src: src, body: body}
+	if err := c.prepare(); err != nil {
+		return nil, wrap(op, err)
+	}
+	p, err := c.run(ctx, d)
+	return p, wrap(op, err)
+}
+
+// sourceError answers the attempt to copy a delete marker as S3 does.
+func sourceError(err error) error {
+	if daypass.CodeOf(err) != daypass.MethodNotAllowed {
+		return err
+	}
+	return invalidRequest("The source of a copy request may not specifically refer to a delete marker by version id.")
+}
+
+// A partCopy is a part in the making whose source is open.
+type partCopy struct {
+	req    PartCopyRequest
+	upload *MultipartUpload
+	src    *Object
+	body   Body
+}
+
+// prepare fills in what the request leaves open, so that exactly what is open
+// now is copied.
+func (c *partCopy) prepare() error {
+	r, src := &c.req, c.src
+	if r.Size < 0 {
+		r.Size = max(src.Size-r.Offset, 0)
+	}
+	if r.Offset < 0 || r.Offset > src.Size || r.Size > src.Size-r.Offset {
+		return invalidArgument(fmt.Sprintf("Range specified is not valid for source object of size: %d", src.Size),
+			"x-amz-copy-source-range", fmt.Sprintf("bytes=%d-%d", r.Offset, r.Offset+r.Size-1))
+	}
+	if r.Size > MaxPartSize {
+		return invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: %d",
+			int64(MaxPartSize))
+	}
+	r.SourceETag, r.Source.VersionID = src.ETag, src.VersionID
+	r.Time = orNow(r.Time)
+	return nil
+}
+
+// run shares the content where the driver can, and reads and writes it where
+// not, or where the source has just been replaced.
+func (c *partCopy) run(ctx context.Context, d Multiparter) (*Part, error) {
+	if copier, ok := d.(Copier); ok {
+		sums, err := c.sums()
+		if err != nil {
+			return nil, err
+		}
+		p, err := copier.CopyPart(ctx, &c.req, sums)
+		switch daypass.CodeOf(err) {
+		case daypass.NotImplemented, daypass.PreconditionFailed, daypass.NoSuchKey, daypass.NoSuchVersion:
+		default:
+			return p, err
+		}
+	}
+	content, err := c.content()
+	if err != nil {
+		return nil, err
+	}
+	r := &c.req
+	return d.PutPart(ctx, &PartRequest{
+		Bucket: r.Bucket, Key: r.Key, UploadID: r.UploadID, Number: r.Number, Body: content, Time: r.Time,
+	})
+}
+
+// sums returns those of the range: the source's, where they are the same, or
+// else computed.
+func (c *partCopy) sums() (PartSums, error) {
+	a, _ := c.upload.Sum()
+	sum, ok := checksumOf(c.src.Checksums, a)
+	if ok && c.src.PartCount == 0 && c.req.Size == c.src.Size {
+		return PartSums{ETag: c.src.ETag, Checksums: []Checksum{sum}}, nil
+	}
+	content, err := c.content()
+	if err != nil {
+		return PartSums{}, err
+	}
+	if _, err := io.Copy(io.Discard, content); err != nil {
+		return PartSums{}, err
+	}
+	return PartSums{ETag: content.ETag(), Checksums: content.Checksums()}, nil
+}
+
+func (c *partCopy) content() (*Upload, error) {
+	a, _ := c.upload.Sum()
+	return rangeUpload(c.body, c.req.Offset, c.req.Size, a)
+}
