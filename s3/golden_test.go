@@ -48,7 +48,7 @@ func TestListObjectsBody(t *testing.T) {
 		Bucket: "photos", Prefix: "a b/", Delimiter: "/", MaxKeys: 2, Truncated: true,
 		Marker: "a b/0", NextMarker: "a b/é/", ContinuationToken: "this", NextToken: "next", StartAfter: "a b/~",
 		Objects: []Object{
-			{Key: "a b/<&>\"'\r\n.txt", Modified: when, ETag: "d41d8cd98f00b204e9800998ecf8427e", Checksum: "CRC64NVME", Owner: "alice"},
+			{Key: "a b/<&>\"'\r\n.txt", Modified: when, ETag: "d41d8cd98f00b204e9800998ecf8427e", Checksum: "CRC64NVME", ChecksumType: FullObject, Owner: "alice"},
 			{Key: "a b/\x01\xEF\xBF\xBE+*~(é)", Modified: when, ETag: "0", Size: 5 << 30, StorageClass: "STANDARD_IA"},
 		},
 		CommonPrefixes: []string{"a b/é/"},

@@ -40,20 +40,6 @@ func StorageClass(name string) (known, online bool) {
 	return known, online
 }
 
-// CannedACL reports whether S3 knows a canned ACL, and whether it is one that
-// means nothing where ACLs are off (S3 User Guide, "Controlling ownership of
-// objects": BucketOwnerEnforced).
-func CannedACL(name string) (known, harmless bool) {
-	switch name {
-	case "private", "bucket-owner-full-control":
-		return true, true
-	case "public-read", "public-read-write", "authenticated-read", "aws-exec-read",
-		"bucket-owner-read", "log-delivery-write":
-		return true, false
-	}
-	return false, false
-}
-
 // An Override is a response-* parameter of GetObject and HeadObject, and the
 // header that it sets.
 type Override struct{ Param, Header string }

@@ -2,6 +2,8 @@ package s3
 
 import (
 	"time"
+
+	"github.com/daypass/daypass"
 )
 
 // A Bucket is one entry of ListBucketsResult.
@@ -26,7 +28,7 @@ type ListBucketsResult struct {
 func (r *ListBucketsResult) Append(dst []byte) []byte {
 	w := writer{b: dst}
 	w.root("ListAllMyBucketsResult")
-	w.owner(r.Owner)
+	w.account("Owner", r.Owner)
 	w.open("Buckets")
 	for i := range r.Buckets {
 		b := &r.Buckets[i]
@@ -43,11 +45,35 @@ func (r *ListBucketsResult) Append(dst []byte) []byte {
 	return w.b
 }
 
-func (w *writer) owner(id string) {
-	w.open("Owner")
-	w.text("ID", id)
-	w.text("DisplayName", id)
-	w.close("Owner")
+// account appends an element that names the account of an owner of access keys.
+func (w *writer) account(name, owner string) {
+	w.open(name)
+	w.text("ID", daypass.CanonicalID(owner))
+	w.text("DisplayName", owner)
+	w.close(name)
+}
+
+// storageClass appends a storage class; empty is STANDARD.
+func (w *writer) storageClass(name string) {
+	if name == "" {
+		name = Standard
+	}
+	w.text("StorageClass", name)
+}
+
+// encodingType says how keys are encoded, where they are.
+func (w *writer) encodingType(encode bool) {
+	if encode {
+		w.text("EncodingType", "url")
+	}
+}
+
+func (w *writer) commonPrefixes(prefixes []string, encode bool) {
+	for _, p := range prefixes {
+		w.open("CommonPrefixes")
+		w.text("Prefix", encodeIf(encode, p))
+		w.close("CommonPrefixes")
+	}
 }
 
 // An Object is one entry of a listing.
@@ -58,8 +84,8 @@ type Object struct {
 	ETag string
 	// Checksum is the algorithm of the object's checksum, such as CRC32; it
 	// may be empty.
-	Checksum string
-	Size     int64
+	Checksum, ChecksumType string
+	Size                   int64
 	// Owner is shown where it is not empty.
 	Owner string
 	// StorageClass is empty for STANDARD.
@@ -114,18 +140,12 @@ func (r *ListObjectsResult) AppendV2(dst []byte) []byte {
 // appendEntries appends what both versions end with.
 func (r *ListObjectsResult) appendEntries(w *writer) {
 	w.optional("Delimiter", r.encode(r.Delimiter))
-	if r.EncodeURL {
-		w.text("EncodingType", "url")
-	}
+	w.encodingType(r.EncodeURL)
 	w.bool("IsTruncated", r.Truncated)
 	for i := range r.Objects {
 		r.appendObject(w, &r.Objects[i])
 	}
-	for _, p := range r.CommonPrefixes {
-		w.open("CommonPrefixes")
-		w.text("Prefix", r.encode(p))
-		w.close("CommonPrefixes")
-	}
+	w.commonPrefixes(r.CommonPrefixes, r.EncodeURL)
 	w.close("ListBucketResult")
 }
 
@@ -136,29 +156,28 @@ func (r *ListObjectsResult) appendObject(w *writer, o *Object) {
 	w.text("ETag", QuoteETag(o.ETag))
 	if o.Checksum != "" {
 		w.text("ChecksumAlgorithm", o.Checksum)
-		w.text("ChecksumType", FullObject)
+		w.text("ChecksumType", o.ChecksumType)
 	}
 	w.int("Size", o.Size)
 	if o.Owner != "" {
-		w.owner(o.Owner)
+		w.account("Owner", o.Owner)
 	}
-	if o.StorageClass == "" {
-		w.text("StorageClass", Standard)
-	} else {
-		w.text("StorageClass", o.StorageClass)
-	}
+	w.storageClass(o.StorageClass)
 	w.close("Contents")
 }
 
-func (r *ListObjectsResult) encode(s string) string {
-	if !r.EncodeURL {
+func (r *ListObjectsResult) encode(s string) string { return encodeIf(r.EncodeURL, s) }
+
+func encodeIf(encode bool, s string) string {
+	if !encode {
 		return s
 	}
 	return EncodeURL(s)
 }
 
-// EncodeURL encodes a key as encoding-type=url asks for: as HTML forms do,
-// space as "+", but "/" is kept.
+// EncodeURL encodes a key as encoding-type=url asks for: percent-encoded, but
+// "/" is kept (S3 API reference, ListObjectsV2, EncodingType). A space is %20,
+// which every decoder reads, whether or not it takes "+" for one.
 func EncodeURL(s string) string {
 	const hex = "0123456789ABCDEF"
 	plain := 0
@@ -170,12 +189,9 @@ func EncodeURL(s string) string {
 	}
 	b := append(make([]byte, 0, len(s)+16), s[:plain]...)
 	for i := plain; i < len(s); i++ {
-		switch c := s[i]; {
-		case urlPlain(c):
+		if c := s[i]; urlPlain(c) {
 			b = append(b, c)
-		case c == ' ':
-			b = append(b, '+')
-		default:
+		} else {
 			b = append(b, '%', hex[c>>4], hex[c&15])
 		}
 	}
@@ -214,8 +230,11 @@ type DeleteResult struct {
 
 // A DeletedObject is the outcome for one object: deleted where Code is empty.
 type DeletedObject struct {
+	// VersionID is the version that the request named.
 	Key, VersionID string
-	Code, Message  string
+	// Marker is the delete marker that was added or removed, if one was.
+	Marker        string
+	Code, Message string
 }
 
 // Append appends the XML body.
@@ -236,6 +255,10 @@ func (r *DeleteResult) Append(dst []byte) []byte {
 			w.open("Deleted")
 			w.text("Key", e.Key)
 			w.optional("VersionId", e.VersionID)
+			if e.Marker != "" {
+				w.bool("DeleteMarker", true)
+				w.text("DeleteMarkerVersionId", e.Marker)
+			}
 			w.close("Deleted")
 		}
 	}

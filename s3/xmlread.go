@@ -19,8 +19,23 @@ const (
 
 // A DeleteRequest is the body of DeleteObjects.
 type DeleteRequest struct {
-	Quiet   bool           `xml:"Quiet"`
-	Objects []DeleteObject `xml:"Object"`
+	Quiet   bool          `xml:"Quiet"`
+	Objects deleteObjects `xml:"Object"`
+}
+
+// deleteObjects collects objects, and refuses to collect more than there may
+// be.
+type deleteObjects []DeleteObject
+
+// UnmarshalXML implements xml.Unmarshaler for one more object.
+func (o *deleteObjects) UnmarshalXML(d *xml.Decoder, start xml.StartElement) error {
+	if len(*o) >= maxDeletedKeys {
+		return &daypass.Error{Code: daypass.MalformedXML}
+	}
+	var one DeleteObject
+	err := d.DecodeElement(&one, &start)
+	*o = append(*o, one)
+	return err
 }
 
 // A DeleteObject is one object to delete.
@@ -41,7 +56,7 @@ func ParseDelete(body []byte) (*DeleteRequest, error) {
 	if err := unmarshal(body, "Delete", &r); err != nil {
 		return nil, err
 	}
-	if len(r.Objects) == 0 || len(r.Objects) > maxDeletedKeys {
+	if len(r.Objects) == 0 {
 		return nil, &daypass.Error{Code: daypass.MalformedXML}
 	}
 	for i := range r.Objects {
