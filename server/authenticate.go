@@ -3,13 +3,16 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/sign"
+	"github.com/daypass/daypass/state"
 )
 
 // A call is an authenticated request.
@@ -17,12 +20,20 @@ type call struct {
 	*target
 	r     *http.Request
 	grant daypass.Grant
+	// key is the access key that signed, without meaning when anonymous.
+	key daypass.AccessKey
 	// result is what the signature proved.
 	result *sign.Result
 	// head are the headers, wherever the request carries them.
 	head headers
 	// now is the time at which the signature was checked.
 	now time.Time
+	// free says that no policy could have refused the caller anything in this
+	// bucket.
+	free bool
+	// deciding is the caller and the request as policies see them, nil until
+	// one is asked.
+	deciding *decision
 }
 
 // authenticate finds out who signed a request. A request without a signature
@@ -36,7 +47,7 @@ func (s *Server) authenticate(r *http.Request, t *target) (*call, error) {
 		HostBucket: t.place.hostBucket,
 	}
 	var err error
-	if c.result, err = s.verify(r.Context(), &req, c); err != nil {
+	if c.result, err = s.verify(c.remembering(r.Context()), &req, c); err != nil {
 		return nil, signError(err)
 	}
 	if err := bindsPrefix(c.result, t.place); err != nil {
@@ -48,8 +59,23 @@ func (s *Server) authenticate(r *http.Request, t *target) (*call, error) {
 	if c.head, err = newHeaders(r.Header, t.query, c.result); err != nil {
 		return nil, err
 	}
-	c.grant, err = s.grant(r.Context(), c.result)
-	return c, err
+	c.setGrant()
+	return c, s.checkAge(c)
+}
+
+// authenticateForm finds out who signed the form that a call carries, and puts
+// that into the call; authorize is next. The policy is nil for a form without
+// signature.
+func (s *Server) authenticateForm(c *call, form sign.Form) (*sign.Policy, error) {
+	result, policy, err := s.verifier.VerifyForm(c.remembering(c.r.Context()), form, c.now)
+	if err != nil {
+		return nil, signError(err)
+	}
+	// How the body is framed was said by the request, not by the form.
+	result.Payload = c.result.Payload
+	c.result = result
+	c.setGrant()
+	return policy, s.checkAge(c)
 }
 
 // verify checks the signature. For Version 2, boto3 signs the path of a bucket
@@ -73,33 +99,45 @@ func (t *target) usesV2() bool {
 	return strings.HasPrefix(t.header.Get("Authorization"), "AWS ") || t.query.Has("AWSAccessKeyId")
 }
 
-// grant tells who signed.
-func (s *Server) grant(ctx context.Context, result *sign.Result) (daypass.Grant, error) {
-	if result.Scheme == sign.Anonymous {
-		return daypass.Grant{Scheme: daypass.SchemeAnonymous}, nil
+// setGrant tells who signed.
+func (c *call) setGrant() {
+	c.deciding = nil
+	if c.result.Scheme == sign.Anonymous {
+		c.key, c.grant = daypass.AccessKey{}, daypass.Grant{Scheme: daypass.SchemeAnonymous}
+		return
 	}
-	key, err := s.cfg.Keys.AccessKey(ctx, result.KeyID)
-	if err != nil {
-		// The key was there a moment ago.
-		return daypass.Grant{}, unknownKey(result.KeyID, err)
+	c.grant = daypass.Grant{
+		AccessKeyID:      c.result.KeyID,
+		Owner:            c.key.Owner,
+		Scheme:           daypass.Scheme(c.result.Scheme),
+		SignatureVersion: string(c.result.Version),
+		SignedAt:         c.result.SignedAt,
+		ExpiresAt:        c.result.ExpiresAt,
+		PassID:           c.result.PassID(),
 	}
-	return daypass.Grant{
-		AccessKeyID:      result.KeyID,
-		Owner:            key.Owner,
-		Scheme:           daypass.Scheme(result.Scheme),
-		SignatureVersion: string(result.Version),
-		SignedAt:         result.SignedAt,
-		ExpiresAt:        result.ExpiresAt,
-		PassID:           result.PassID(),
-	}, nil
 }
 
-func unknownKey(id string, cause error) error {
-	if daypass.CodeOf(cause) != daypass.NoSuchAccessKey {
-		return cause
+// checkAge refuses a signature that is older than the operator allows, and one
+// of which nobody knows how old it is.
+func (s *Server) checkAge(c *call) error {
+	most := s.cfg.MaxSignatureAge
+	if most <= 0 || c.grant.Anonymous() {
+		return nil
 	}
-	return &daypass.Error{Code: daypass.InvalidAccessKeyID, Err: cause,
-		Details: []daypass.Detail{{Name: "AWSAccessKeyId", Value: id}}}
+	switch age := c.now.Sub(c.grant.SignedAt); {
+	case c.grant.SignedAt.IsZero():
+		return &daypass.Error{Code: daypass.AccessDenied, Message: "Request has expired: this server takes signatures that tell their time only",
+			Err: errors.New("the signature does not tell its time, so its age is unknown")}
+	case age > most:
+		return &daypass.Error{Code: daypass.AccessDenied, Message: "Request has expired",
+			Err: fmt.Errorf("the signature is %v old, the server takes %v", age, most),
+			Details: []daypass.Detail{
+				{Name: "MaxSignatureAgeSeconds", Value: strconv.FormatInt(int64(most/time.Second), 10)},
+				{Name: "Expires", Value: c.grant.SignedAt.Add(most).UTC().Format(time.RFC3339)},
+				{Name: "ServerTime", Value: c.now.UTC().Format(time.RFC3339)},
+			}}
+	}
+	return nil
 }
 
 // refuseLimits refuses every limit, since none can be enforced yet: a limit
@@ -127,10 +165,22 @@ func limitRefused(name string) error {
 // signingKeys shows access keys to package sign.
 type signingKeys struct{ keys Keys }
 
+// memory is the context key of the call for which a key is looked up.
+type memory struct{}
+
+// remembering makes signingKeys put the access key into the call. The call may
+// believe it once the signature has been verified.
+func (c *call) remembering(ctx context.Context) context.Context {
+	return context.WithValue(ctx, memory{}, c)
+}
+
 // SigningKey implements sign.Keys.
-func (k signingKeys) SigningKey(ctx context.Context, id, _ string) (sign.Key, bool, error) {
-	key, err := k.keys.AccessKey(ctx, id)
+func (k signingKeys) SigningKey(ctx context.Context, id, token string) (sign.Key, bool, error) {
+	key, err := k.find(ctx, id, token)
 	switch {
+	case errors.Is(err, state.ErrToken):
+		// A key whose token no request has: InvalidToken.
+		return sign.Key{ID: id, Token: "\x00"}, true, nil
 	case daypass.CodeOf(err) == daypass.NoSuchAccessKey:
 		return sign.Key{}, false, nil
 	case err != nil:
@@ -138,7 +188,27 @@ func (k signingKeys) SigningKey(ctx context.Context, id, _ string) (sign.Key, bo
 	case key.Disabled:
 		return sign.Key{}, false, nil
 	}
-	return sign.Key{ID: key.ID, Secret: string(key.Secret), Expires: key.Expires}, true, nil
+	if c, ok := ctx.Value(memory{}).(*call); ok {
+		c.key = key
+	}
+	out := sign.Key{ID: key.ID, Secret: string(key.Secret), Expires: key.Expires}
+	if key.Session != nil {
+		out.Token = string(key.Session.Token)
+	}
+	return out, true, nil
+}
+
+// find returns a lasting key, or a temporary one, which its token holds.
+func (k signingKeys) find(ctx context.Context, id, token string) (daypass.AccessKey, error) {
+	if !state.IsSession(id) {
+		return k.keys.AccessKey(ctx, id)
+	}
+	sessions, ok := k.keys.(SessionKeys)
+	if !ok || token == "" {
+		return daypass.AccessKey{}, &daypass.Error{Op: "server", Code: daypass.NoSuchAccessKey,
+			Err: errors.New("a temporary key without its token")}
+	}
+	return sessions.SessionKey(ctx, id, token)
 }
 
 // signError makes an error of package sign one of the vocabulary; others stay

@@ -17,16 +17,16 @@ import (
 // upload returns the body of a request, without framing, that checks itself
 // against everything that the client promised about it.
 func (c *call) upload(w *response, maxSize int64) (*store.Upload, error) {
-	opts := store.UploadOptions{MaxSize: maxSize}
-	sum, err := c.checksum()
+	opts, sum, err := c.promises(maxSize)
 	if err != nil {
 		return nil, err
 	}
-	opts.Checksum, opts.ChecksumValue = sum.algorithm, sum.value
+	return c.receive(w, opts, sum)
+}
+
+// receive is upload for promises that are known.
+func (c *call) receive(w *response, opts store.UploadOptions, sum bodyChecksum) (_ *store.Upload, err error) {
 	if opts.Size, err = c.bodyLength(); err != nil {
-		return nil, err
-	}
-	if opts.MD5, err = c.contentMD5(); err != nil {
 		return nil, err
 	}
 	if p := c.result.Payload; p.Kind == sign.PayloadSHA256 {
@@ -43,6 +43,17 @@ func (c *call) upload(w *response, maxSize int64) (*store.Upload, error) {
 		}
 	}
 	return store.NewUpload(body, opts)
+}
+
+// promises returns what the headers promise about the content of the body.
+func (c *call) promises(maxSize int64) (opts store.UploadOptions, sum bodyChecksum, err error) {
+	opts = store.UploadOptions{Size: -1, MaxSize: maxSize}
+	if sum, err = c.checksum(); err != nil {
+		return opts, sum, err
+	}
+	opts.Checksum, opts.ChecksumValue = sum.algorithm, sum.value
+	opts.MD5, err = c.contentMD5()
+	return opts, sum, err
 }
 
 // chunkBody gives the errors of a ChunkReader their place in the vocabulary.
@@ -94,7 +105,7 @@ func decodedLength(s string) (int64, error) {
 // contentMD5 returns the decoded Content-MD5, nil where there is none.
 func (c *call) contentMD5() ([]byte, error) {
 	v := c.head.get("Content-Md5")
-	if v == "" {
+	if v == "" && c.head.sent["Content-Md5"] == nil {
 		return nil, nil
 	}
 	sum, err := base64.StdEncoding.Strict().DecodeString(v)
@@ -178,9 +189,9 @@ func trailingChecksum(name string) (bodyChecksum, bool) {
 // unknownChecksum refuses a checksum of an algorithm that S3 does not have.
 func (c *call) unknownChecksum() error {
 	return c.head.eachAmz(func(name, _ string) error {
-		rest, ok := strings.CutPrefix(name, "x-amz-checksum-")
+		rest, ok := strings.CutPrefix(name, checksumPrefix)
 		_, known := trailingChecksum(name)
-		if !ok || known || rest == "algorithm" || rest == "mode" || rest == "type" {
+		if !ok || known || aboutChecksums[rest] {
 			return nil
 		}
 		return invalidRequest("The algorithm type you specified in x-amz-checksum- header is invalid.")
@@ -201,7 +212,26 @@ func (c *call) sdkAlgorithm(found bodyChecksum) error {
 
 // document reads a small body whole, checked like every other.
 func (c *call) document(w *response, maxSize int64) ([]byte, error) {
-	u, err := c.upload(w, maxSize)
+	opts, sum, err := c.promises(maxSize)
+	if err != nil {
+		return nil, err
+	}
+	return c.readDocument(w, opts, sum)
+}
+
+// plainDocument is document for an action whose checksum headers are not about
+// the body.
+func (c *call) plainDocument(w *response, maxSize int64) ([]byte, error) {
+	opts := store.UploadOptions{MaxSize: maxSize}
+	var err error
+	if opts.MD5, err = c.contentMD5(); err != nil {
+		return nil, err
+	}
+	return c.readDocument(w, opts, bodyChecksum{})
+}
+
+func (c *call) readDocument(w *response, opts store.UploadOptions, sum bodyChecksum) ([]byte, error) {
+	u, err := c.receive(w, opts, sum)
 	if daypass.CodeOf(err) == daypass.EntityTooLarge {
 		return nil, &daypass.Error{Code: s3.MaxMessageLengthExceeded, Err: err}
 	}
@@ -211,14 +241,45 @@ func (c *call) document(w *response, maxSize int64) ([]byte, error) {
 	return io.ReadAll(u)
 }
 
-// setChecksums shows an object's checksums.
+// checksumAlgorithm returns the algorithm that x-amz-checksum-algorithm asks
+// for, "" where it asks for none.
+func (c *call) checksumAlgorithm() (store.ChecksumAlgorithm, error) {
+	a := store.ChecksumAlgorithm(strings.ToUpper(c.head.get("X-Amz-Checksum-Algorithm")))
+	if a == "" || a.Known() {
+		return a, nil
+	}
+	return "", invalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: " +
+		"[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+}
+
+// setChecksums shows an object's checksums and what they are made of.
 func setChecksums(h http.Header, sums []store.Checksum) {
 	for _, sum := range sums {
-		for _, row := range checksumHeaders {
-			if row.algorithm == sum.Algorithm {
-				h[row.header] = []string{sum.Value}
-				h["X-Amz-Checksum-Type"] = []string{s3.FullObject}
-			}
+		setChecksum(h, sum)
+		h["X-Amz-Checksum-Type"] = []string{checksumType(sum)}
+	}
+}
+
+func setChecksum(h http.Header, sum store.Checksum) {
+	for _, row := range checksumHeaders {
+		if row.algorithm == sum.Algorithm {
+			h[row.header] = []string{sum.Value}
 		}
 	}
+}
+
+func checksumType(sum store.Checksum) string {
+	if sum.Type == "" {
+		return s3.FullObject
+	}
+	return string(sum.Type)
+}
+
+// shownChecksums returns checksums as XML shows them, with their type.
+func shownChecksums(sums []store.Checksum) (shown []s3.Checksum, kind string) {
+	for _, sum := range sums {
+		shown = append(shown, s3.Checksum{Algorithm: string(sum.Algorithm), Value: sum.Value})
+		kind = checksumType(sum)
+	}
+	return shown, kind
 }

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/s3"
+	"github.com/daypass/daypass/store"
 )
 
 // check refuses what no action may overlook: a resource that cannot be, and
@@ -29,25 +31,27 @@ func (c *call) check() error {
 	})
 }
 
-// checkVersion refuses ids that are none; "null" is the version of an object
-// that was written without versioning.
+// checkVersion refuses ids that are none, and ids where the action is about no
+// version.
 func (c *call) checkVersion() error {
 	id, given := c.query.Lookup("versionId")
 	switch {
 	case !given:
 		return nil
-	case c.action.Name == daypass.PutObject:
+	case slices.Contains(versionless, c.action.Name):
 		return invalidArgument("This operation does not accept a version-id.", "versionId", id)
-	case id == "null":
-		return nil
 	case id == "":
 		return invalidArgument("Version id cannot be the empty string", "versionId", id)
-	case !looksLikeVersion(id):
-		return invalidArgument("Invalid version id specified", "versionId", id)
 	}
-	return &daypass.Error{Code: daypass.NoSuchVersion, Details: []daypass.Detail{
-		{Name: "Key", Value: c.ref.Key}, {Name: "VersionId", Value: id},
-	}}
+	return validVersion(id)
+}
+
+// validVersion refuses what is not the id of a version; "" is none at all.
+func validVersion(id string) error {
+	if id == "" || id == store.NullVersion || looksLikeVersion(id) {
+		return nil
+	}
+	return invalidArgument("Invalid version id specified", "versionId", id)
 }
 
 // looksLikeVersion reports whether id has the form of S3's version ids.
@@ -59,15 +63,24 @@ func looksLikeVersion(id string) bool {
 // checkOwner refuses a request that expects another owner of the bucket (S3
 // User Guide, "Verifying bucket ownership with bucket owner condition").
 func (s *Server) checkOwner(c *call) error {
-	want := c.head.get("X-Amz-Expected-Bucket-Owner")
-	if want == "" || c.place.level == s3.ServiceLevel || c.action.Name == daypass.CreateBucket {
+	if c.place.level == s3.ServiceLevel || c.action.Name == daypass.CreateBucket {
 		return nil
 	}
-	b, err := s.store.Bucket(c.r.Context(), c.ref.Bucket)
+	return s.expectOwner(c, "X-Amz-Expected-Bucket-Owner", c.ref.Bucket)
+}
+
+// expectOwner refuses a request one of whose headers expects another owner of
+// a bucket. The header may name the account in any of its ways.
+func (s *Server) expectOwner(c *call, header, bucket string) error {
+	want := c.head.get(header)
+	if want == "" {
+		return nil
+	}
+	b, err := s.store.Bucket(c.r.Context(), bucket)
 	if err != nil {
 		return err
 	}
-	if b.Owner != want {
+	if !daypass.NamesAccount(b.Owner, want) {
 		return &daypass.Error{Code: daypass.AccessDenied}
 	}
 	return nil
@@ -90,35 +103,32 @@ func (u *unsupportedHeader) concerns(name string, action daypass.Action) bool {
 	if name != u.name && !(strings.HasSuffix(u.name, "-") && strings.HasPrefix(name, u.name)) {
 		return false
 	}
-	for _, a := range u.actions {
-		if a == action {
-			return true
-		}
-	}
-	return len(u.actions) == 0
+	return len(u.actions) == 0 || slices.Contains(u.actions, action)
 }
 
+// Sets of actions that headers concern.
 var (
-	writes = []daypass.Action{daypass.PutObject}
-	reads  = []daypass.Action{daypass.GetObject, daypass.HeadObject}
-	makes  = []daypass.Action{daypass.CreateBucket}
+	puts   = []daypass.Action{daypass.PutObject, s3.PostObject}
+	makes  = []daypass.Action{daypass.PutObject, s3.PostObject, daypass.CopyObject, daypass.CreateMultipartUpload}
+	writes = []daypass.Action{daypass.PutObject, s3.PostObject, daypass.CopyObject, daypass.CreateMultipartUpload,
+		daypass.UploadPart, daypass.UploadPartCopy, daypass.CompleteMultipartUpload}
+	// versionless are about no version, or about one that is not there yet.
+	versionless = append([]daypass.Action{daypass.AbortMultipartUpload, daypass.ListParts}, writes...)
+	reads       = []daypass.Action{daypass.GetObject, daypass.HeadObject, daypass.GetObjectAttributes}
+	buckets     = []daypass.Action{daypass.CreateBucket}
 )
 
 // unsupported has a row for every such header; the first that fits counts.
 var unsupported = []unsupportedHeader{
-	{"x-amz-acl", writes, refuseACL(s3.AccessControlListNotSupported)},
-	{"x-amz-acl", makes, refuseACL(s3.InvalidBucketACL)},
-	{"x-amz-grant-", writes, refuseWith(s3.AccessControlListNotSupported)},
-	{"x-amz-grant-", makes, refuseWith(s3.InvalidBucketACL)},
-	{"x-amz-bucket-object-lock-enabled", makes, refuseUnless("false")},
-	{"x-amz-object-ownership", makes, refuseUnless("BucketOwnerEnforced")},
-	{"x-amz-object-lock-", writes, refuseHeader},
-	{"x-amz-tagging", writes, refuseHeader},
-	{"x-amz-write-offset-bytes", writes, refuseHeader},
-	{"x-amz-storage-class", writes, refuseStorageClass},
-	{"x-amz-checksum-type", writes, refuseUnless(s3.FullObject)},
+	{"x-amz-bucket-object-lock-enabled", buckets, refuseUnless("false")},
+	{"x-amz-object-lock-", makes, refuseHeader},
+	{"x-amz-write-offset-bytes", puts, refuseHeader},
+	{"x-amz-copy-source", puts, refuseHeader}, // a field of a form
+	{"x-amz-storage-class", makes, refuseStorageClass},
+	{"x-amz-checksum-type", puts, refuseUnless(s3.FullObject)},
 	{"x-amz-server-side-encryption", writes, refuseHeader},
 	{"x-amz-server-side-encryption-", writes, refuseHeader},
+	{"x-amz-copy-source-server-side-encryption-", writes, refuseEncryption},
 	{"x-amz-server-side-encryption-customer-", reads, refuseEncryption},
 	{"x-amz-if-match-", nil, refuseHeader},
 	{"x-amz-bypass-governance-retention", nil, refuseBypass},
@@ -128,29 +138,12 @@ func refuseHeader(name, _ string) error {
 	return notImplemented(daypass.Detail{Name: "Header", Value: name})
 }
 
-func refuseWith(code daypass.Code) func(name, value string) error {
-	return func(string, string) error { return &daypass.Error{Code: code} }
-}
-
 func refuseUnless(fine string) func(name, value string) error {
 	return func(name, value string) error {
 		if strings.EqualFold(value, fine) {
 			return nil
 		}
 		return refuseHeader(name, value)
-	}
-}
-
-func refuseACL(code daypass.Code) func(name, value string) error {
-	return func(name, value string) error {
-		known, harmless := s3.CannedACL(value)
-		switch {
-		case harmless:
-			return nil
-		case !known:
-			return invalidArgument("", name, value)
-		}
-		return &daypass.Error{Code: code}
 	}
 }
 

@@ -65,7 +65,7 @@ func TestExpectContinue(t *testing.T) {
 		"not signed":    e.query("PUT", "key").with("x-amz-acl", "private"),
 		"no bucket":     e.signed(request{method: "PUT", target: "/nowhere/key"}),
 		"exists":        e.query("PUT", "there", "If-None-Match", "*"),
-		"unsupported":   e.query("PUT", "key", "x-amz-tagging", "a=b"),
+		"unsupported":   e.query("PUT", "key", "x-amz-object-lock-mode", "GOVERNANCE"),
 	}
 	for what, q := range refused {
 		conn := e.dial()
@@ -321,6 +321,10 @@ func (failingKeys) AccessKey(context.Context, string) (daypass.AccessKey, error)
 
 // brokenDriver has one object, which cannot be read to its end.
 type brokenDriver struct{ store.Driver }
+
+func (brokenDriver) Bucket(context.Context, string) (store.Bucket, error) {
+	return store.Bucket{Name: "photos", Owner: "alice"}, nil
+}
 
 func (d brokenDriver) OpenObject(ctx context.Context, ref daypass.ObjectRef) (*store.Object, store.Body, error) {
 	return &store.Object{Bucket: ref.Bucket, Key: ref.Key, Size: 1 << 20, ETag: "e", ModTime: testTime}, brokenBody{}, nil

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/daypass/daypass"
@@ -23,7 +25,12 @@ func newCORSRules(origins []string) (corsRules, error) {
 }
 
 // A corsGrant is what an answer to an allowed origin says.
-type corsGrant struct{ origin string }
+type corsGrant struct {
+	origin string
+	// rule is the rule of the bucket that allows it; nil where the server's
+	// configuration does.
+	rule *s3.CORSRule
+}
 
 // configured reports whether answers depend on the origin at all.
 func (c corsRules) configured() bool { return len(c) > 0 }
@@ -59,6 +66,10 @@ func (g *corsGrant) allowOrigin(h http.Header) {
 // the ETag of an uploaded part, and those that the object has.
 func (g *corsGrant) expose(h http.Header) {
 	g.allowOrigin(h)
+	if g.rule != nil {
+		g.applyRule(h)
+		return
+	}
 	names := append(make([]string, 0, 16), "ETag", "Accept-Ranges", "Content-Disposition", "Content-Encoding",
 		"Content-Length", "Content-Range", "Date", "Location", "Server")
 	for name := range h {
@@ -69,9 +80,63 @@ func (g *corsGrant) expose(h http.Header) {
 	h.Set("Access-Control-Expose-Headers", strings.Join(names, ", "))
 }
 
+// applyRule says what a bucket's rule says beside the origin.
+func (g *corsGrant) applyRule(h http.Header) {
+	h.Set("Access-Control-Allow-Methods", strings.Join(g.rule.AllowedMethods, ", "))
+	if len(g.rule.ExposeHeaders) > 0 {
+		h.Set("Access-Control-Expose-Headers", strings.Join(g.rule.ExposeHeaders, ", "))
+	}
+	if g.rule.MaxAge != nil {
+		h.Set("Access-Control-Max-Age", strconv.Itoa(*g.rule.MaxAge))
+	}
+}
+
 // varyOrigin tells caches that the answer depends on the origin.
 func varyOrigin(h http.Header) {
 	h.Set("Vary", "Origin, Access-Control-Request-Headers, Access-Control-Request-Method")
+}
+
+// bucketCORS returns the rules of a bucket, nil where it has none, and whether
+// there is such a bucket.
+func (s *Server) bucketCORS(ctx context.Context, bucket string) (rules s3.CORSRules, exists bool) {
+	if bucket == "" {
+		return nil, false
+	}
+	b, err := s.store.Bucket(ctx, bucket)
+	if err != nil {
+		return nil, false
+	}
+	r, err := s.rulesOf(ctx, &b)
+	if err != nil {
+		return nil, true
+	}
+	return r.cors, true
+}
+
+// allowOrigin finds out by the rules of the bucket, where it has some, whether
+// a script may read the answer: errors included, so it comes before anything
+// else is checked.
+func (s *Server) allowOrigin(x *exchange) {
+	if x.target.rules == nil || x.target.rules.cors == nil {
+		return
+	}
+	rules := x.target.rules.cors
+	varyOrigin(x.w.Header())
+	x.w.cors = nil
+	origin := x.r.Header.Get("Origin")
+	if origin == "" {
+		return
+	}
+	if m, ok := rules.Match(origin, x.r.Method, nil); ok {
+		x.w.cors = corsGrantOf(m, origin)
+	}
+}
+
+func corsGrantOf(m s3.CORSMatch, origin string) *corsGrant {
+	if m.Wildcard {
+		origin = "*"
+	}
+	return &corsGrant{origin: origin, rule: m.Rule}
 }
 
 // allowedMethods are the methods of the S3 API.
@@ -86,10 +151,18 @@ func (s *Server) preflight(w *response, r *http.Request) error {
 		return &daypass.Error{Code: s3.BadRequest, Message: "Insufficient information. Origin request header needed."}
 	case method == "":
 		return &daypass.Error{Code: s3.BadRequest, Message: "Invalid Access-Control-Request-Method: null"}
+	}
+	p := s.preflightPlace(r)
+	rules, exists := s.bucketCORS(r.Context(), p.bucket)
+	switch {
+	case rules != nil:
+		return s.bucketPreflight(w, r, rules, p)
+	case !s.cors.configured() && p.bucket != "" && !exists:
+		return corsForbidden(p, method, "CORSResponse: Bucket not found")
 	case !s.cors.configured():
-		return s.corsForbidden(r, method, "CORSResponse: CORS is not enabled for this bucket.")
+		return corsForbidden(p, method, "CORSResponse: CORS is not enabled for this bucket.")
 	case w.cors == nil || !listsMethod(method):
-		return s.corsForbidden(r, method, "")
+		return corsForbidden(p, method, "")
 	}
 	h := w.Header()
 	h.Set("Access-Control-Allow-Methods", allowedMethods)
@@ -98,6 +171,36 @@ func (s *Server) preflight(w *response, r *http.Request) error {
 	}
 	h.Set("Access-Control-Max-Age", "3000")
 	return w.empty(http.StatusOK)
+}
+
+// bucketPreflight answers by the rules of a bucket.
+func (s *Server) bucketPreflight(w *response, r *http.Request, rules s3.CORSRules, p place) error {
+	origin, method := r.Header.Get("Origin"), r.Header.Get("Access-Control-Request-Method")
+	varyOrigin(w.Header())
+	w.cors = nil
+	if !listsMethod(method) {
+		return &daypass.Error{Code: s3.BadRequest, Message: "Invalid Access-Control-Request-Method: " + method}
+	}
+	asked := requestedHeaders(r.Header)
+	m, ok := rules.Match(origin, method, asked)
+	if !ok {
+		return corsForbidden(p, method, "")
+	}
+	w.cors = corsGrantOf(m, origin)
+	if len(asked) > 0 {
+		w.Header().Set("Access-Control-Allow-Headers", strings.Join(asked, ", "))
+	}
+	return w.empty(http.StatusOK)
+}
+
+// requestedHeaders are the headers that a script wants to send, in lower case.
+func requestedHeaders(h http.Header) (names []string) {
+	for name := range strings.SplitSeq(joined(h.Values("Access-Control-Request-Headers")), ",") {
+		if name = strings.ToLower(strings.TrimSpace(name)); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func listsMethod(method string) bool {
@@ -109,14 +212,41 @@ func listsMethod(method string) bool {
 	return false
 }
 
-func (s *Server) corsForbidden(r *http.Request, method, message string) error {
+// preflightPlace returns what a preflight is about.
+func (s *Server) preflightPlace(r *http.Request) place {
 	path, _ := sign.RawTarget(r)
-	level := s3.BucketLevel
 	if decoded, err := sign.UnescapePath(path); err == nil && strings.HasPrefix(decoded, "/") {
 		v := s.view(r)
-		level = s.names.place(v.host, decoded, v.stripped).level
+		return s.names.place(v.host, decoded, v.stripped)
 	}
+	return place{level: s3.BucketLevel}
+}
+
+func corsForbidden(p place, method, message string) error {
 	return &daypass.Error{Code: s3.AccessForbidden, Message: message, Details: []daypass.Detail{
-		{Name: "Method", Value: method}, {Name: "ResourceType", Value: level.String()},
+		{Name: "Method", Value: method}, {Name: "ResourceType", Value: p.level.String()},
 	}}
+}
+
+// getBucketCORS answers with the CORS rules of a bucket (S3 API reference,
+// GetBucketCors).
+func (s *Server) getBucketCORS(w *response, c *call) error {
+	return c.show(w, settingCORS, s3.NoSuchCORSConfiguration)
+}
+
+// putBucketCORS sets the CORS rules of a bucket (S3 API reference,
+// PutBucketCors).
+func (s *Server) putBucketCORS(w *response, c *call) error {
+	body, err := c.document(w, s3.MaxCORSBody)
+	if err != nil {
+		return err
+	}
+	rules, err := s3.ParseCORS(body)
+	if err != nil {
+		return err
+	}
+	if err := s.set(c, settingCORS, rules.Append(nil)); err != nil {
+		return err
+	}
+	return w.empty(http.StatusOK)
 }

@@ -41,17 +41,28 @@ func newHeaders(sent http.Header, q sign.Query, result *sign.Result) (headers, e
 	return h, nil
 }
 
-// get returns a header, given in canonical form, or "". Of several lines of
-// one name the first counts.
+// get returns a header, given in canonical form, or "". Several lines of one
+// name are one value, as the signature has them (RFC 9110, section 5.3).
 func (h *headers) get(name string) string {
 	if v := h.sent[name]; len(v) > 0 {
-		return v[0]
+		return joined(v)
 	}
 	if h.query == nil || !h.hoists(name) {
 		return ""
 	}
 	v, _ := h.query.LookupFold(name)
 	return v
+}
+
+// values returns all lines of a header, given in canonical form.
+func (h *headers) values(name string) []string {
+	if v := h.sent[name]; len(v) > 0 {
+		return v
+	}
+	if v := h.get(name); v != "" {
+		return []string{v}
+	}
+	return nil
 }
 
 // sentFold returns the lines of a header whose name may be spelled in any
@@ -121,9 +132,17 @@ func isAmz(name string) bool { return len(name) > 6 && hasFoldPrefix(name, "x-am
 
 // isPromise reports whether a header says something of the body's checksum.
 func isPromise(name string) bool {
-	return hasFoldPrefix(name, "x-amz-checksum-") && !strings.EqualFold(name, "x-amz-checksum-mode") ||
-		strings.EqualFold(name, "x-amz-sdk-checksum-algorithm")
+	if strings.EqualFold(name, "x-amz-sdk-checksum-algorithm") {
+		return true
+	}
+	return hasFoldPrefix(name, checksumPrefix) && !aboutChecksums[strings.ToLower(name[len(checksumPrefix):])]
 }
+
+const checksumPrefix = "x-amz-checksum-"
+
+// aboutChecksums are the headers with that prefix that are no checksums
+// themselves.
+var aboutChecksums = map[string]bool{"algorithm": true, "mode": true, "type": true}
 
 func isCondition(name string) bool {
 	return hasFoldPrefix(name, "if-") && conditions[textproto.CanonicalMIMEHeaderKey(name)]

@@ -313,7 +313,8 @@ func forwardedPrefix(value string) (string, bool) {
 
 // bindsPrefix refuses a Signature Version 2 signature over a path prefix that
 // could be a bucket: Version 2 does not sign the host, so "/files/a/b" may
-// have been signed for the object a/b in the bucket files.
+// have been signed for the object a/b in the bucket files. Where the host
+// names the bucket, any prefix could be the beginning of a key.
 func bindsPrefix(result *sign.Result, p place) error {
 	prefix := result.Host.Prefix
 	if prefix == "" {
@@ -323,9 +324,9 @@ func bindsPrefix(result *sign.Result, p place) error {
 		return nil
 	}
 	first, _, _ := strings.Cut(prefix[1:], "/")
-	if store.ValidBucketName(first) != nil {
+	if p.hostBucket == "" && store.ValidBucketName(first) != nil {
 		return nil
 	}
 	return &daypass.Error{Code: s3.SignatureDoesNotMatch,
-		Err: fmt.Errorf("version 2 does not sign the host, so the prefix %q could be a bucket", prefix)}
+		Err: fmt.Errorf("version 2 does not sign the host, so the prefix %q could be part of what it names", prefix)}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/sign"
 	"github.com/google/go-cmp/cmp"
 )
@@ -118,7 +119,7 @@ func TestListDetails(t *testing.T) {
 	if o := l.Contents[0]; o.ETag != `"`+md5hex("content")+`"` || o.Size != 7 || o.Owner != nil || o.StorageClass != "STANDARD" || o.ChecksumAlgorithm != "CRC64NVME" {
 		t.Errorf("entry %+v", o)
 	}
-	if l := e.list("list-type", "2", "fetch-owner", "true"); l.Contents[0].Owner == nil || l.Contents[0].Owner.ID != "alice" {
+	if l := e.list("list-type", "2", "fetch-owner", "true"); l.Contents[0].Owner == nil || l.Contents[0].Owner.ID != daypass.CanonicalID("alice") {
 		t.Error("fetch-owner shows no owner")
 	}
 	if l := e.list(); l.Contents[0].Owner == nil || l.MaxKeys != 1000 || l.IsTruncated {

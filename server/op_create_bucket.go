@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/daypass/daypass"
@@ -18,16 +19,31 @@ func (s *Server) createBucket(w *response, c *call) error {
 	if err := s.checkLocation(config.LocationConstraint); err != nil {
 		return err
 	}
-	b := store.Bucket{Name: c.ref.Bucket, Owner: c.grant.Owner, Region: s.cfg.Region}
-	_, err = s.store.CreateBucket(c.r.Context(), b, c.now)
-	if daypass.CodeOf(err) == daypass.BucketAlreadyExists {
-		err = s.existing(c, err)
+	if err := s.checkNewBucket(c); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := s.makeBucket(c); err != nil {
 		return err
 	}
 	w.Header()["Location"] = []string{"/" + c.ref.Bucket}
 	return w.empty(http.StatusOK)
+}
+
+// makeBucket adds the bucket with its first settings. One whose settings cannot
+// be kept is not left behind.
+func (s *Server) makeBucket(c *call) error {
+	b := store.Bucket{Name: c.ref.Bucket, Owner: c.grant.Owner, Region: s.cfg.Region}
+	b, err := s.store.CreateBucket(c.r.Context(), b, c.now)
+	if daypass.CodeOf(err) == daypass.BucketAlreadyExists {
+		return s.existing(c, err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.initBucket(c, b); err != nil {
+		return errors.Join(err, s.store.DeleteBucket(c.r.Context(), b.Name))
+	}
+	return nil
 }
 
 // bucketConfiguration reads the body, which may be left out.

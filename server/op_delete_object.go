@@ -1,16 +1,31 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
 
-// deleteObject removes an object; removing what is not there succeeds (S3 API
-// reference, DeleteObject).
+	"github.com/daypass/daypass/store"
+)
+
+// deleteObject removes an object; removing what is not there succeeds. Where
+// the bucket keeps versions, it adds a delete marker, unless the request names
+// a version (S3 API reference, DeleteObject).
 func (s *Server) deleteObject(w *response, c *call) error {
 	cond, err := c.deleteConditions()
 	if err != nil {
 		return err
 	}
-	if err := s.store.DeleteObject(c.r.Context(), c.ref, cond); err != nil {
+	deleted, err := s.store.DeleteObject(c.r.Context(), c.ref, cond)
+	if err != nil {
 		return err
 	}
+	setDeleted(w.Header(), deleted)
 	return w.empty(http.StatusNoContent)
+}
+
+// setDeleted tells what came of a deletion.
+func setDeleted(h http.Header, d store.Deleted) {
+	setVersion(h, d.VersionID)
+	if d.DeleteMarker {
+		h["X-Amz-Delete-Marker"] = []string{"true"}
+	}
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -58,7 +57,7 @@ func (s *Server) deleteAll(c *call, objects []s3.DeleteObject) []s3.DeletedObjec
 	for range min(parallelDeletes, len(objects)) {
 		wg.Go(func() {
 			for i := range next {
-				out[i] = s.deleteOne(c.r.Context(), c.ref.Bucket, &objects[i])
+				out[i] = s.deleteOne(c, &objects[i])
 			}
 		})
 	}
@@ -70,13 +69,17 @@ func (s *Server) deleteAll(c *call, objects []s3.DeleteObject) []s3.DeletedObjec
 	return out
 }
 
-func (s *Server) deleteOne(ctx context.Context, bucket string, o *s3.DeleteObject) s3.DeletedObject {
+func (s *Server) deleteOne(c *call, o *s3.DeleteObject) s3.DeletedObject {
 	out := s3.DeletedObject{Key: o.Key, VersionID: o.VersionID}
-	if err := s.tryDelete(ctx, bucket, o); err != nil {
+	deleted, err := s.tryDelete(c, o)
+	if deleted.DeleteMarker {
+		out.Marker = deleted.VersionID
+	}
+	if err != nil {
 		e := s3.ErrorOf(err)
 		out.Code, out.Message = string(e.Code), e.Message
 		if e.Code == daypass.InternalError {
-			s.cfg.Logger.Error("delete", "bucket", bucket, "key", o.Key, "err", err)
+			s.cfg.Logger.Error("delete", "bucket", c.ref.Bucket, "key", o.Key, "err", err)
 		}
 	}
 	return out
@@ -84,15 +87,21 @@ func (s *Server) deleteOne(ctx context.Context, bucket string, o *s3.DeleteObjec
 
 // tryDelete deletes one object. It runs on a goroutine of its own, where
 // nobody else would catch a panic.
-func (s *Server) tryDelete(ctx context.Context, bucket string, o *s3.DeleteObject) (err error) {
+func (s *Server) tryDelete(c *call, o *s3.DeleteObject) (deleted store.Deleted, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
+	ref := daypass.ObjectRef{Bucket: c.ref.Bucket, Key: o.Key, VersionID: o.VersionID}
 	if o.LastModified != "" || o.Size != "" {
-		return notImplemented()
+		return deleted, notImplemented()
 	}
-	ref := daypass.ObjectRef{Bucket: bucket, Key: o.Key, VersionID: o.VersionID}
-	return s.store.DeleteObject(ctx, ref, store.WriteConditions{IfMatch: s3.UnquoteETag(o.ETag)})
+	if err := validVersion(ref.VersionID); err != nil {
+		return deleted, err
+	}
+	if err := s.authorizeDelete(c, o.Key, o.VersionID); err != nil {
+		return deleted, err
+	}
+	return s.store.DeleteObject(c.r.Context(), ref, store.WriteConditions{IfMatch: s3.UnquoteETag(o.ETag)})
 }

@@ -20,7 +20,7 @@ func (s *Server) getObject(w *response, c *call) error {
 	}
 	obj, body, err := s.store.OpenObject(c.r.Context(), c.ref)
 	if err != nil {
-		return err
+		return c.noObject(w.Header(), obj, err)
 	}
 	defer body.Close()
 	part, err := c.present(w, obj, over)
@@ -38,9 +38,9 @@ func (s *Server) headObject(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
-	obj, err := s.store.Object(c.r.Context(), c.ref)
+	obj, err := s.withParts(c, c.query.Has("partNumber"))
 	if err != nil {
-		return err
+		return c.noObject(w.Header(), obj, err)
 	}
 	part, err := c.present(w, obj, over)
 	if err != nil {
@@ -50,10 +50,30 @@ func (s *Server) headObject(w *response, c *call) error {
 	return nil
 }
 
+// noObject tells of the delete marker that is the reason for an error of the
+// store, if one is (S3 User Guide, "Working with delete markers").
+func (c *call) noObject(h http.Header, marker *store.Object, err error) error {
+	if marker == nil || !marker.DeleteMarker {
+		return err
+	}
+	h["X-Amz-Delete-Marker"] = []string{"true"}
+	setVersion(h, marker.VersionID)
+	if daypass.CodeOf(err) != daypass.MethodNotAllowed {
+		return err
+	}
+	h["Allow"] = []string{http.MethodDelete}
+	h["Last-Modified"] = []string{marker.ModTime.UTC().Format(http.TimeFormat)}
+	return &daypass.Error{Code: daypass.MethodNotAllowed, Err: err, Details: []daypass.Detail{
+		{Name: "Method", Value: c.r.Method}, {Name: "ResourceType", Value: "DeleteMarker"},
+	}}
+}
+
 // A span is the part of an object that a request gets.
 type span struct {
 	off, n  int64
 	partial bool
+	// part is the part of a multipart upload that was asked for by number.
+	part *store.Part
 }
 
 func (s span) status() int {
@@ -82,19 +102,40 @@ func (c *call) present(w *response, obj *store.Object, over []field) (span, erro
 	}
 	setValidators(h, obj)
 	setMetadata(h, &obj.Metadata)
+	if len(obj.Tags) > 0 {
+		h["X-Amz-Tagging-Count"] = []string{strconv.Itoa(len(obj.Tags))}
+	}
 	for _, o := range over {
 		h[o.name] = []string{o.value}
 	}
 	h["Accept-Ranges"] = acceptRanges
 	h["Content-Length"] = []string{strconv.FormatInt(part.n, 10)}
-	switch {
-	case part.partial:
+	if part.partial {
 		h["Content-Range"] = []string{contentRange(part, obj.Size)}
-	case strings.EqualFold(c.head.get("X-Amz-Checksum-Mode"), "ENABLED"):
-		// The checksum of the whole object says nothing about a part.
-		setChecksums(h, obj.Checksums)
+	}
+	if part.part != nil {
+		h["X-Amz-Mp-Parts-Count"] = []string{strconv.Itoa(obj.PartCount)}
+	}
+	if strings.EqualFold(c.head.get("X-Amz-Checksum-Mode"), "ENABLED") {
+		part.setChecksums(h, obj)
 	}
 	return part, nil
+}
+
+// setChecksums shows the checksum of what is sent: that of the whole says
+// nothing about a range.
+func (s span) setChecksums(h http.Header, obj *store.Object) {
+	switch {
+	case s.part != nil:
+		for _, sum := range s.part.Checksums[:min(1, len(s.part.Checksums))] {
+			setChecksum(h, sum)
+		}
+		if len(obj.Checksums) > 0 {
+			h["X-Amz-Checksum-Type"] = []string{checksumType(obj.Checksums[0])}
+		}
+	case !s.partial:
+		setChecksums(h, obj.Checksums)
+	}
 }
 
 var acceptRanges = []string{"bytes"}
@@ -109,7 +150,7 @@ func (c *call) span(obj *store.Object) (span, error) {
 	whole := span{n: obj.Size}
 	header := c.head.sent.Get("Range")
 	if number, ok := c.query.Lookup("partNumber"); ok {
-		return whole.numbered(number, header)
+		return numbered(obj, number, header)
 	}
 	if header == "" || !c.rangeApplies(obj) {
 		return whole, nil
@@ -121,22 +162,29 @@ func (c *call) span(obj *store.Object) (span, error) {
 	return span{off: off, n: n, partial: true}, nil
 }
 
-// numbered returns the part with a number of an object that was uploaded
-// whole: it has the one part 1.
-func (s span) numbered(number, header string) (span, error) {
+// numbered returns the part with a number. An object that was uploaded whole
+// has the one part 1.
+func numbered(obj *store.Object, number, header string) (s span, err error) {
 	n, err := strconv.Atoi(number)
 	switch {
 	case err != nil || n < 1 || n > s3.MaxObjectPart:
-		return s, invalidArgument("Part number must be an integer between 1 and 10000, inclusive", "partNumber", number)
+		return s, badPartNumber(number)
 	case header != "":
 		return s, invalidRequest("Cannot specify both Range header and partNumber query parameter")
-	case n > 1:
-		return s, &daypass.Error{Code: s3.InvalidPartNumber, Details: []daypass.Detail{
-			{Name: "ActualPartCount", Value: "1"}, {Name: "PartNumberRequested", Value: number},
-		}}
+	case n == 1 && obj.PartCount == 0:
+		return span{n: obj.Size, partial: obj.Size > 0}, nil
 	}
-	s.partial = s.n > 0
-	return s, nil
+	for i := range obj.Parts {
+		p := &obj.Parts[i]
+		if p.Number == n {
+			return span{off: s.off, n: p.Size, partial: p.Size > 0, part: p}, nil
+		}
+		s.off += p.Size
+	}
+	return s, &daypass.Error{Code: s3.InvalidPartNumber, Details: []daypass.Detail{
+		{Name: "ActualPartCount", Value: strconv.Itoa(max(obj.PartCount, 1))},
+		{Name: "PartNumberRequested", Value: number},
+	}}
 }
 
 // rangeApplies evaluates If-Range (RFC 9110, section 13.1.5): a part of an
@@ -154,8 +202,9 @@ func (c *call) rangeApplies(obj *store.Object) bool {
 
 // setValidators sets the headers by which a client recognizes a version.
 func setValidators(h http.Header, obj *store.Object) {
-	h["Etag"] = []string{s3.QuoteETag(obj.ETag)}
+	h["ETag"] = []string{s3.QuoteETag(obj.ETag)}
 	h["Last-Modified"] = []string{obj.ModTime.UTC().Format(http.TimeFormat)}
+	setVersion(h, obj.VersionID)
 }
 
 // defaultContentType is that of an object whose writer gave none.

@@ -61,29 +61,43 @@ const objectTokens = "objects"
 // listing reads what both versions have in common.
 func (c *call) listing() (*s3.ListObjectsResult, error) {
 	r := &s3.ListObjectsResult{Bucket: c.ref.Bucket, Prefix: c.query.Get("prefix"), Delimiter: c.query.Get("delimiter")}
-	switch encoding := c.query.Get("encoding-type"); encoding {
-	case "":
-	case "url":
-		r.EncodeURL = true
-	default:
-		return nil, invalidArgument("Invalid Encoding Method specified in Request", "encoding-type", encoding)
-	}
 	var err error
-	r.MaxKeys, err = maxParam(c.query.Get("max-keys"))
+	if r.EncodeURL, err = c.encodesURL(); err != nil {
+		return nil, err
+	}
+	r.MaxKeys, err = c.maxParam("max-keys", "maxKeys")
 	return r, err
 }
 
-// maxParam reads max-keys; more than S3 gives is as good as that.
-func maxParam(v string) (int, error) {
+// encodesURL reads encoding-type.
+func (c *call) encodesURL() (bool, error) {
+	switch encoding := c.query.Get("encoding-type"); encoding {
+	case "":
+		return false, nil
+	case "url":
+		return true, nil
+	default:
+		return false, invalidArgument("Invalid Encoding Method specified in Request", "encoding-type", encoding)
+	}
+}
+
+// maxParam reads the parameter that says how many entries a page has at most.
+// S3 has another name for a negative one.
+func (c *call) maxParam(param, negative string) (int, error) {
+	return maxValue(c.query.Get(param), param, negative)
+}
+
+// maxValue reads the size of a page; more than S3 gives is as good as that.
+func maxValue(v, name, negative string) (int, error) {
 	if v == "" {
 		return maxKeys, nil
 	}
 	n, err := strconv.ParseInt(v, 10, 32)
 	switch {
 	case err != nil:
-		return 0, invalidArgument("Provided max-keys not an integer or within integer range", "max-keys", v)
+		return 0, invalidArgument("Provided "+name+" not an integer or within integer range", name, v)
 	case n < 0:
-		return 0, invalidArgument("Argument maxKeys must be an integer between 0 and 2147483647", "maxKeys", v)
+		return 0, invalidArgument("Argument "+negative+" must be an integer between 0 and 2147483647", negative, v)
 	}
 	return min(int(n), maxKeys), nil
 }
@@ -98,18 +112,18 @@ func (s *Server) list(c *call, req store.ListRequest, result *s3.ListObjectsResu
 	result.Truncated, result.CommonPrefixes = page.Truncated, page.CommonPrefixes
 	result.Objects = make([]s3.Object, len(page.Objects))
 	for i, o := range page.Objects {
-		result.Objects[i] = listed(o, owners)
+		result.Objects[i] = listed(o)
+		if owners {
+			result.Objects[i].Owner = s.ownerOf(c, o)
+		}
 	}
 	return page, nil
 }
 
-func listed(o *store.Object, owner bool) s3.Object {
+func listed(o *store.Object) s3.Object {
 	out := s3.Object{Key: o.Key, Modified: o.ModTime, ETag: o.ETag, Size: o.Size, StorageClass: o.Metadata.StorageClass}
 	if len(o.Checksums) > 0 {
-		out.Checksum = string(o.Checksums[0].Algorithm)
-	}
-	if owner {
-		out.Owner = o.Owner
+		out.Checksum, out.ChecksumType = string(o.Checksums[0].Algorithm), checksumType(o.Checksums[0])
 	}
 	return out
 }

@@ -10,29 +10,72 @@ import (
 
 // putObject stores the body of the request (S3 API reference, PutObject).
 func (s *Server) putObject(w *response, c *call) error {
-	meta, err := c.metadata()
+	req, err := s.putRequest(c)
 	if err != nil {
 		return err
+	}
+	if req.Body, err = c.upload(w, store.MaxUploadSize); err != nil {
+		return err
+	}
+	obj, err := s.store.PutObject(c.r.Context(), req)
+	if err != nil {
+		return err
+	}
+	setWritten(w.Header(), obj)
+	return w.empty(http.StatusOK)
+}
+
+// putRequest returns the object that the request describes, without its body.
+func (s *Server) putRequest(c *call) (*store.PutRequest, error) {
+	d, err := s.describe(c)
+	if err != nil {
+		return nil, err
 	}
 	cond, err := c.putConditions()
-	if err != nil {
-		return err
-	}
-	body, err := c.upload(w, store.MaxUploadSize)
-	if err != nil {
-		return err
-	}
-	obj, err := s.store.PutObject(c.r.Context(), &store.PutRequest{
-		Bucket: c.ref.Bucket, Key: c.ref.Key, Metadata: meta, Owner: c.grant.Owner,
-		Body: body, Conditions: cond, Time: c.now,
-	})
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h["Etag"] = []string{s3.QuoteETag(obj.ETag)}
+	return &store.PutRequest{
+		Bucket: c.ref.Bucket, Key: c.ref.Key, Metadata: d.metadata, Owner: s.objectOwner(c),
+		Tags: d.tags, ACL: d.acl, Conditions: cond, Time: c.now,
+	}, err
+}
+
+// setWritten tells what was stored.
+func setWritten(h http.Header, obj *store.Object) {
+	h["ETag"] = []string{s3.QuoteETag(obj.ETag)}
 	setChecksums(h, obj.Checksums)
-	return w.empty(http.StatusOK)
+	setNewVersion(h, obj)
+}
+
+// setNewVersion names the version that was written. S3 says nothing of null
+// versions here.
+func setNewVersion(h http.Header, obj *store.Object) {
+	if obj.VersionID != store.NullVersion {
+		setVersion(h, obj.VersionID)
+	}
+}
+
+// setVersion names a version, where there are any.
+func setVersion(h http.Header, id string) {
+	if id != "" {
+		h["X-Amz-Version-Id"] = []string{id}
+	}
+}
+
+// A description is what a request says about the object that it makes.
+type description struct {
+	metadata store.Metadata
+	tags     []store.Tag
+	acl      []byte
+}
+
+func (s *Server) describe(c *call) (d description, err error) {
+	if d.metadata, err = c.metadata(); err != nil {
+		return d, err
+	}
+	if d.tags, err = c.requestTags(); err != nil {
+		return d, err
+	}
+	d.acl, err = s.requestACL(c, c.bucket)
+	return d, err
 }
 
 // metadata returns what the request says about the object.

@@ -1,6 +1,9 @@
 package server
 
-import "github.com/daypass/daypass"
+import (
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/s3"
+)
 
 // An operation carries out an action. It returns an error only before it has
 // begun to answer, or when the answer cannot be completed.
@@ -22,4 +25,23 @@ var operations = map[daypass.Action]operation{
 	daypass.PutObject:         (*Server).putObject,
 	daypass.DeleteObject:      (*Server).deleteObject,
 	daypass.DeleteObjects:     (*Server).deleteObjects,
+	s3.PostObject:             (*Server).postObject,
+	daypass.CopyObject:        (*Server).copyObject,
+
+	daypass.GetObjectAttributes: (*Server).getObjectAttributes,
+	daypass.GetObjectTagging:    (*Server).getObjectTagging,
+	daypass.PutObjectTagging:    (*Server).putObjectTagging,
+	daypass.DeleteObjectTagging: (*Server).deleteObjectTagging,
+
+	daypass.CreateMultipartUpload:   (*Server).createMultipartUpload,
+	daypass.UploadPart:              (*Server).uploadPart,
+	daypass.UploadPartCopy:          (*Server).uploadPartCopy,
+	daypass.CompleteMultipartUpload: (*Server).completeMultipartUpload,
+	daypass.AbortMultipartUpload:    (*Server).abortMultipartUpload,
+	daypass.ListParts:               (*Server).listParts,
+	daypass.ListMultipartUploads:    (*Server).listMultipartUploads,
+
+	daypass.GetBucketVersioning: (*Server).getBucketVersioning,
+	daypass.PutBucketVersioning: (*Server).putBucketVersioning,
+	daypass.ListObjectVersions:  (*Server).listObjectVersions,
 }

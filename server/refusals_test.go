@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"anonymous", request{method: "GET", host: "s3.test", target: "/"}, 403, "AccessDenied"},
 		{"anonymous_object", request{method: "GET", host: "s3.test", target: "/photos/key"}, 403, "AccessDenied"},
-		{"anonymous_missing_bucket", request{method: "GET", host: "s3.test", target: "/nowhere/key"}, 403, "AccessDenied"},
+		{"anonymous_missing_bucket", request{method: "GET", host: "s3.test", target: "/nowhere/key"}, 404, "NoSuchBucket"},
 		{"anonymous_response_header", request{method: "GET", host: "s3.test", target: "/photos/key?response-expires=0"}, 400, "InvalidRequest"},
 		{"v4_missing_parameter", get().without("X-Amz-Date"), 400, "AuthorizationQueryParametersError"},
 		{"v4_algorithm", get().change("AWS4-HMAC-SHA256", "AWS4-HMAC-MD5"), 400, "AuthorizationQueryParametersError"},
@@ -148,7 +148,7 @@ func TestRefusals(t *testing.T) {
 		{"limit_header", get().with("X-Daypass-Uses", "1"), 501, "NotImplemented"},
 		{"no_such_key", get(func(r *sign.URLRequest) { r.Key = "none" }), 404, "NoSuchKey"},
 		{"no_such_bucket", get(func(r *sign.URLRequest) { r.Bucket = "nowhere" }), 404, "NoSuchBucket"},
-		{"not_implemented", get(func(r *sign.URLRequest) { r.Query = pairs([]string{"acl", ""}) }), 501, "NotImplemented"},
+		{"not_implemented", get(func(r *sign.URLRequest) { r.Query = pairs([]string{"retention", ""}) }), 501, "NotImplemented"},
 		{"conflicting", get(func(r *sign.URLRequest) { r.Query = pairs([]string{"acl", "", "tagging", ""}) }), 400, "InvalidArgument"},
 		{"method", request{method: "PATCH", host: "s3.test", target: "/photos/key"}, 405, "MethodNotAllowed"},
 		{"version", get(func(r *sign.URLRequest) { r.Query = pairs([]string{"versionId", "x"}) }), 400, "InvalidArgument"},
@@ -156,7 +156,7 @@ func TestRefusals(t *testing.T) {
 		{"no_such_version", get(func(r *sign.URLRequest) {
 			r.Query = pairs([]string{"versionId", "3sL4kqtJlcpXroDTDmJ.rmSpXd3dIbrH"})
 		}), 404, "NoSuchVersion"},
-		{"form", request{method: "POST", host: "s3.test", target: "/photos", header: http.Header{"Content-Type": {"multipart/form-data; boundary=x"}}}, 501, "NotImplemented"},
+		{"form", request{method: "POST", host: "s3.test", target: "/photos", header: http.Header{"Content-Type": {"multipart/form-data; boundary=x"}}}, 400, "MalformedPOSTRequest"},
 		{"post_object", request{method: "POST", host: "s3.test", target: "/photos/key"}, 405, "MethodNotAllowed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestNotImplemented(t *testing.T) {
 	e := newEnv(t)
 	e.put("key", "content")
 	for _, a := range s3.Actions() {
-		if _, ok := operations[a.Name]; ok {
+		if operations[a.Name] != nil || settings[a.Name] != nil {
 			continue
 		}
 		target := "/photos"
@@ -241,7 +241,7 @@ func TestNotImplemented(t *testing.T) {
 		if r.status != 501 || r.code() != "NotImplemented" || r.element("Action") != string(a.Name) {
 			t.Errorf("%s: status %d\n%s", a.Name, r.status, r.body)
 		}
-		if anonymous := e.send(request{method: a.Method, host: e.addr, target: target, header: h}); a.Name != s3.PostObject && anonymous.status != 403 {
+		if anonymous := e.send(request{method: a.Method, host: e.addr, target: target, header: h}); anonymous.status != 403 {
 			t.Errorf("%s is told to anyone: status %d", a.Name, anonymous.status)
 		}
 	}
@@ -254,9 +254,11 @@ func TestNotImplemented(t *testing.T) {
 func TestHoistedCopySource(t *testing.T) {
 	e := newEnv(t)
 	q := e.query("PUT", "key", "x-amz-copy-source", "/photos/other")
-	e.want(e.send(q), 501, "NotImplemented")
+	e.want(e.send(q), 404, "NoSuchKey")
 	q = e.query("PUT", "key", "X-Amz-Copy-Source", "")
-	e.want(e.send(q), 501, "NotImplemented")
+	e.want(e.send(q), 400, "InvalidArgument")
+	q = e.signed(request{method: "PUT", target: "/photos/key?x-amz-copy-source=/photos/other"})
+	e.want(e.send(q), 400, "InvalidArgument")
 	if e.exists("key") {
 		t.Error("something was stored")
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/sign"
+	"github.com/daypass/daypass/store"
 )
 
 // A target is what a request is about, found out from its method, host, path,
@@ -20,6 +21,11 @@ type target struct {
 	header        http.Header
 	view          view
 	place         place
+	// bucket is the bucket that ref names and rules its settings, where there
+	// is one; noBucket is why there is none. lookUp fills them in.
+	bucket   store.Bucket
+	rules    *bucketRules
+	noBucket error
 }
 
 // resolve finds out the action and the resource of a request.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,7 +12,9 @@ import (
 	"time"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/sign"
+	"github.com/daypass/daypass/state"
 	"github.com/daypass/daypass/store"
 )
 
@@ -23,6 +26,17 @@ type Keys interface {
 	AccessKey(ctx context.Context, id string) (daypass.AccessKey, error)
 }
 
+// SessionKeys is a Keys that has temporary keys too, by which STS works.
+type SessionKeys interface {
+	Keys
+	// SessionKey returns the temporary key of an id (state.IsSession) and a
+	// token. NoSuchAccessKey, with state.ErrToken as its cause for a token
+	// that is not the key's.
+	SessionKey(ctx context.Context, id, token string) (daypass.AccessKey, error)
+	// CreateSession makes a temporary key.
+	CreateSession(n state.NewSession) (daypass.AccessKey, error)
+}
+
 // Config is what a Server needs and may be told. Store, Keys and Region are
 // required; the zero value of every other field is a sound default.
 type Config struct {
@@ -31,6 +45,17 @@ type Config struct {
 	// Region is the region that signatures must be scoped to, such as
 	// "us-east-1".
 	Region string
+
+	// Settings keeps the settings of buckets. Nil keeps none: what would
+	// change one is refused.
+	Settings Settings
+	// DefaultOwnership is the object ownership that new buckets get; buckets
+	// that are there keep theirs. Empty is BucketOwnerEnforced, and the only
+	// one without Settings.
+	DefaultOwnership s3.Ownership
+	// MaxSignatureAge is how old a signature may be, whatever it allows
+	// itself. Zero leaves that to the signature.
+	MaxSignatureAge time.Duration
 
 	// Domains are host names, without port, before which a bucket may stand
 	// (virtual-host style): with "s3.example.com" the host
@@ -69,7 +94,8 @@ type Config struct {
 
 	// CORSOrigins are the origins whose scripts may use the endpoint: "*",
 	// or origins such as "https://app.example.com", in which one "*" stands
-	// for any text. None is S3's default: browsers keep scripts out.
+	// for any text. A bucket with CORS rules of its own goes by those. None
+	// is S3's default: browsers keep scripts out.
 	CORSOrigins []string
 
 	// Clock is the time that signatures are checked against and that objects
@@ -100,6 +126,9 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
+	if c.DefaultOwnership == "" {
+		c.DefaultOwnership = s3.BucketOwnerEnforced
+	}
 	return c
 }
 
@@ -109,7 +138,11 @@ type Server struct {
 	store    *store.Store
 	names    names
 	verifier *sign.Verifier
+	sts      *sign.Verifier
 	cors     corsRules
+	compiled compiled
+	accounts accounts
+	noRules  *bucketRules // those of a bucket without settings
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -128,18 +161,28 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	verifier := sign.NewVerifier(signingKeys{cfg.Keys}, sign.Options{
+	if _, ok := s3.ParseOwnership(string(cfg.DefaultOwnership)); !ok {
+		return nil, fmt.Errorf("server: the object ownership %q is unknown", cfg.DefaultOwnership)
+	}
+	if cfg.Settings == nil && cfg.DefaultOwnership != s3.BucketOwnerEnforced {
+		return nil, errors.New("server: an object ownership other than BucketOwnerEnforced needs Settings")
+	}
+	s := &Server{cfg: cfg, store: cfg.Store, names: names, cors: cors}
+	s.verifier = sign.NewVerifier(signingKeys{cfg.Keys}, sign.Options{
 		Region: cfg.Region, DenyV2: cfg.DenyV2, HeadWithGet: cfg.HeadWithGet,
 		IgnoreForeignAuthorization: cfg.IgnoreForeignAuthorization,
 	})
-	return &Server{cfg: cfg, store: cfg.Store, names: names, verifier: verifier, cors: cors}, nil
+	s.sts = sign.NewVerifier(signingKeys{cfg.Keys}, sign.Options{Region: cfg.Region, Service: stsService, DenyV2: true})
+	s.noRules, err = compileRules(nil)
+	return s, err
 }
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.begin(w, r)
 	defer s.end(x)
-	if x.err = s.serve(x); x.err != nil {
+	if err := s.serve(x); err != nil {
+		x.err = err
 		x.refuse()
 	}
 }
@@ -159,16 +202,21 @@ func (s *Server) serve(x *exchange) (err error) {
 	if x.r.Method == http.MethodOptions {
 		return s.preflight(&x.w, x.r)
 	}
+	if s.isSTS(x.r) {
+		return s.serveSTS(x)
+	}
 	if x.target, err = s.resolve(x.r); err != nil {
 		return err
 	}
+	s.lookUp(x.r, x.target)
+	s.allowOrigin(x)
 	if x.call, err = s.authenticate(x.r, x.target); err != nil {
 		return err
 	}
-	if err = authorize(x.call); err != nil {
+	if err = s.authorize(x.call); err != nil {
 		return err
 	}
-	return s.act(&x.w, x.call)
+	return s.hide(&x.w, x.call, s.act(&x.w, x.call))
 }
 
 // act carries out an authorized call.
@@ -184,6 +232,9 @@ func (s *Server) act(w *response, c *call) error {
 		return err
 	}
 	if err := s.checkOwner(c); err != nil {
+		return err
+	}
+	if err := c.checkIgnoredBody(w); err != nil {
 		return err
 	}
 	return op(s, w, c)
