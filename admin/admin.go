@@ -24,12 +24,17 @@ type KeyStore interface {
 	ListKeys(ctx context.Context, after string, max int) (keys []daypass.AccessKey, more bool, err error)
 	CreateKey(ctx context.Context, n state.NewKey) (daypass.AccessKey, error)
 	SetKeyDisabled(ctx context.Context, id string, disabled bool) error
+	SetKeyPolicy(ctx context.Context, id, policy string) error
 	DeleteKey(ctx context.Context, id string) error
 }
 
 // Presign makes a pre-signed URL with the root key. It checks the request;
 // its errors are *daypass.Error.
 type Presign func(context.Context, client.PresignRequest) (client.PresignResponse, error)
+
+// CheckPolicy tells what is wrong with the policy document of an access key.
+// Its errors are *daypass.Error.
+type CheckPolicy func(document string) error
 
 // Authenticate finds out who signed a request. Where the body's hash is
 // signed, it replaces the request's body by one that fails at its end when
@@ -38,9 +43,10 @@ type Authenticate func(*http.Request) (*daypass.Grant, error)
 
 // A Config holds what the API works with.
 type Config struct {
-	// Keys and Presign are required.
-	Keys    KeyStore
-	Presign Presign
+	// Keys, Presign and CheckPolicy are required.
+	Keys        KeyStore
+	Presign     Presign
+	CheckPolicy CheckPolicy
 	// Server is what GET /api/v1/server answers.
 	Server client.Server
 	// Authenticate is required unless TrustLocal.
@@ -59,8 +65,8 @@ type Config struct {
 // that no API is open to everybody by omission.
 func New(c Config) (http.Handler, error) {
 	switch {
-	case c.Keys == nil || c.Presign == nil:
-		return nil, errors.New("admin.New: Keys and Presign are required")
+	case c.Keys == nil || c.Presign == nil || c.CheckPolicy == nil:
+		return nil, errors.New("admin.New: Keys, Presign and CheckPolicy are required")
 	case c.Authenticate == nil && !c.TrustLocal:
 		return nil, errors.New("admin.New: neither Authenticate nor TrustLocal is given")
 	case c.Authenticate != nil && c.TrustLocal:
@@ -112,6 +118,8 @@ func (h *handler) routes() []route {
 		{"GET", "/api/v1/keys/{id}", nil, false, h.key},
 		{"POST", "/api/v1/keys/{id}/disable", nil, false, h.disableKey},
 		{"POST", "/api/v1/keys/{id}/enable", nil, false, h.enableKey},
+		{"PUT", "/api/v1/keys/{id}/policy", nil, true, h.setKeyPolicy},
+		{"DELETE", "/api/v1/keys/{id}/policy", nil, false, h.clearKeyPolicy},
 		{"DELETE", "/api/v1/keys/{id}", nil, false, h.deleteKey},
 		{"POST", "/api/v1/presign", nil, true, h.presign},
 	}

@@ -86,7 +86,7 @@ func (s *keyStore) CreateKey(_ context.Context, n state.NewKey) (daypass.AccessK
 	if _, err := s.find(n.ID); err == nil {
 		return daypass.AccessKey{}, &daypass.Error{Op: "fake", Code: daypass.AccessKeyAlreadyExists}
 	}
-	k := daypass.AccessKey{ID: "DPAKNEW", Secret: secret, Owner: n.Owner, Name: n.Name, Created: day, Expires: n.Expires}
+	k := daypass.AccessKey{ID: "DPAKNEW", Secret: secret, Owner: n.Owner, Name: n.Name, Created: day, Expires: n.Expires, Policy: n.Policy}
 	if n.ID != "" {
 		k.ID, k.Secret = n.ID, n.Secret
 	}
@@ -98,6 +98,14 @@ func (s *keyStore) SetKeyDisabled(_ context.Context, id string, disabled bool) e
 	k, err := s.find(id)
 	if err == nil {
 		k.Disabled = disabled
+	}
+	return err
+}
+
+func (s *keyStore) SetKeyPolicy(_ context.Context, id, policy string) error {
+	k, err := s.find(id)
+	if err == nil {
+		k.Policy = policy
 	}
 	return err
 }
@@ -123,6 +131,14 @@ func fakePresign(_ context.Context, r client.PresignRequest) (client.PresignResp
 	return client.PresignResponse{URL: url, Method: r.Method, Headers: r.Headers, Expires: day.Add(time.Duration(r.ExpiresSeconds) * time.Second)}, nil
 }
 
+// fakeCheckPolicy takes what looks like an object.
+func fakeCheckPolicy(document string) error {
+	if !strings.HasPrefix(document, "{") {
+		return &daypass.Error{Op: "fake", Code: "MalformedPolicy", Message: "Policies must be valid JSON and the first byte must be '{'"}
+	}
+	return nil
+}
+
 // fakeAuthenticate believes the Authorization header.
 func fakeAuthenticate(r *http.Request) (*daypass.Grant, error) {
 	scheme, id, _ := strings.Cut(r.Header.Get("Authorization"), " ")
@@ -139,7 +155,7 @@ func fakeAuthenticate(r *http.Request) (*daypass.Grant, error) {
 
 func config(log io.Writer) admin.Config {
 	return admin.Config{
-		Keys: newKeyStore(), Presign: fakePresign, Authenticate: fakeAuthenticate,
+		Keys: newKeyStore(), Presign: fakePresign, Authenticate: fakeAuthenticate, CheckPolicy: fakeCheckPolicy,
 		Server: client.Server{Version: "1.2.3", Region: "us-east-1", PublicURLs: []string{"https://s3.example.com"}, Started: day, PID: 42},
 		Log:    slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Rand:   iotest.DataErrReader(repeat(0xab)),
@@ -228,6 +244,12 @@ func TestAnswers(t *testing.T) {
 		{"disable_body", "POST", "/api/v1/keys/plain+key/disable", "{}"},
 		{"disable_none", "POST", "/api/v1/keys/none/disable", ""},
 		{"enable", "POST", "/api/v1/keys/plain+key/enable", ""},
+		{"create_policy", "POST", "/api/v1/keys", `{"name":"ci","policy":"{\"Statement\":[]}"}`},
+		{"create_bad_policy", "POST", "/api/v1/keys", `{"name":"ci","policy":"nonsense"}`},
+		{"policy_set", "PUT", "/api/v1/keys/plain+key/policy", `{"policy":"{}"}`},
+		{"policy_empty", "PUT", "/api/v1/keys/plain+key/policy", `{"policy":""}`},
+		{"policy_none", "PUT", "/api/v1/keys/none/policy", `{"policy":"{}"}`},
+		{"policy_clear", "DELETE", "/api/v1/keys/plain+key/policy", ""},
 		{"delete", "DELETE", "/api/v1/keys/plain+key", ""},
 		{"delete_root", "DELETE", "/api/v1/keys/DPAKROOT", ""},
 		{"presign", "POST", "/api/v1/presign", `{"method":"PUT","bucket":"b","key":"a/b c","expiresSeconds":60,"headers":{"content-type":"text/plain"},"query":{"x-daypass-uses":"1"}}`},

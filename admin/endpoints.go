@@ -55,9 +55,14 @@ func (h *handler) createKey(ctx context.Context, c *call) (answer, error) {
 	if err := decode(c.body, &n); err != nil {
 		return answer{}, err
 	}
+	if n.Policy != "" {
+		if err := h.CheckPolicy(n.Policy); err != nil {
+			return answer{}, err
+		}
+	}
 	k, err := h.Keys.CreateKey(ctx, state.NewKey{
 		Name: n.Name, Owner: n.Owner, Expires: n.Expires,
-		ID: n.AccessKeyID, Secret: n.SecretAccessKey,
+		ID: n.AccessKeyID, Secret: n.SecretAccessKey, Policy: n.Policy,
 	})
 	if err != nil {
 		return answer{}, err
@@ -83,6 +88,22 @@ func (h *handler) enableKey(ctx context.Context, c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, h.Keys.SetKeyDisabled(ctx, c.PathValue("id"), false)
 }
 
+func (h *handler) setKeyPolicy(ctx context.Context, c *call) (answer, error) {
+	var p client.KeyPolicy
+	if err := decode(c.body, &p); err != nil {
+		return answer{}, err
+	}
+	// An empty document would lift the policy rather than set it.
+	if err := h.CheckPolicy(p.Policy); err != nil {
+		return answer{}, err
+	}
+	return answer{status: http.StatusNoContent}, h.Keys.SetKeyPolicy(ctx, c.PathValue("id"), p.Policy)
+}
+
+func (h *handler) clearKeyPolicy(ctx context.Context, c *call) (answer, error) {
+	return answer{status: http.StatusNoContent}, h.Keys.SetKeyPolicy(ctx, c.PathValue("id"), "")
+}
+
 func (h *handler) deleteKey(ctx context.Context, c *call) (answer, error) {
 	return answer{status: http.StatusNoContent}, h.Keys.DeleteKey(ctx, c.PathValue("id"))
 }
@@ -104,6 +125,6 @@ func (h *handler) presign(ctx context.Context, c *call) (answer, error) {
 func wireKey(k daypass.AccessKey) client.Key {
 	return client.Key{
 		AccessKeyID: k.ID, Name: k.Name, Owner: k.Owner,
-		Created: k.Created, Expires: k.Expires, Disabled: k.Disabled, Root: k.Root,
+		Created: k.Created, Expires: k.Expires, Disabled: k.Disabled, Root: k.Root, Policy: k.Policy,
 	}
 }

@@ -12,6 +12,9 @@ import (
 // noSuchEndpoint is the code for a path that is not the API's.
 const noSuchEndpoint daypass.Code = "NoSuchEndpoint"
 
+// malformedPolicy is the code of what CheckPolicy refuses.
+const malformedPolicy daypass.Code = "MalformedPolicy"
+
 // A fault is how the API answers a code.
 type fault struct {
 	code    daypass.Code
@@ -34,6 +37,7 @@ func faults() []fault {
 		{daypass.InvalidBucketName, 400, "The bucket name is invalid."},
 		{daypass.InvalidRequest, 400, "The request is invalid."},
 		{daypass.KeyTooLongError, 400, "The object key is too long."},
+		{malformedPolicy, 400, "The policy document is malformed."},
 		{daypass.MethodNotAllowed, 405, "The path does not take this method."},
 		{daypass.NoSuchAccessKey, 404, "There is no access key with this id."},
 		{daypass.NoSuchBucket, 404, "There is no such bucket."},

@@ -83,6 +83,20 @@ func TestRoundTrip(t *testing.T) {
 	if err := c.EnableKey(t.Context(), odd); err != nil {
 		t.Error(err)
 	}
+	for _, policy := range []string{`{"Version":"2012-10-17"}`, ""} {
+		var err error
+		if policy == "" {
+			err = c.ClearKeyPolicy(t.Context(), odd)
+		} else {
+			err = c.SetKeyPolicy(t.Context(), odd, policy)
+		}
+		if k, err2 := c.Key(t.Context(), odd); err != nil || err2 != nil || k.Policy != policy {
+			t.Errorf("policy %q: %v, %v, %v", policy, k, err, err2)
+		}
+	}
+	if err := c.SetKeyPolicy(t.Context(), odd, ""); daypass.CodeOf(err) != "MalformedPolicy" {
+		t.Errorf("SetKeyPolicy with nothing: %v", err)
+	}
 	wantKeys(t, c, made.AccessKeyID, root.ID, odd)
 	if err := c.DeleteKey(t.Context(), odd); err != nil {
 		t.Error(err)

@@ -82,6 +82,18 @@ func (c *Client) EnableKey(ctx context.Context, id string) error {
 	return c.call(ctx, "EnableKey", http.MethodPost, keyPath(id)+"/enable", nil, nil)
 }
 
+// SetKeyPolicy sets the IAM policy document of an access key. Errors:
+// NoSuchAccessKey, MalformedPolicy, and InvalidRequest for the root key.
+func (c *Client) SetKeyPolicy(ctx context.Context, id, policy string) error {
+	return c.call(ctx, "SetKeyPolicy", http.MethodPut, keyPath(id)+"/policy", KeyPolicy{policy}, nil)
+}
+
+// ClearKeyPolicy lets an access key act as its account. Errors:
+// NoSuchAccessKey, and InvalidRequest for the root key.
+func (c *Client) ClearKeyPolicy(ctx context.Context, id string) error {
+	return c.call(ctx, "ClearKeyPolicy", http.MethodDelete, keyPath(id)+"/policy", nil, nil)
+}
+
 // DeleteKey removes an access key. Errors: NoSuchAccessKey, and
 // InvalidRequest for the root key.
 func (c *Client) DeleteKey(ctx context.Context, id string) error {

@@ -27,6 +27,9 @@ type Key struct {
 	Expires     time.Time `json:"expires,omitzero"` // zero: never
 	Disabled    bool      `json:"disabled"`
 	Root        bool      `json:"root"`
+	// Policy is the IAM policy document of the key; empty lets it act as its
+	// account.
+	Policy string `json:"policy,omitempty"`
 }
 
 // A KeyPage is a part of the list of access keys: GET /api/v1/keys.
@@ -51,6 +54,9 @@ type NewKey struct {
 	// key from elsewhere.
 	AccessKeyID     string         `json:"accessKeyId,omitempty"`
 	SecretAccessKey daypass.Secret `json:"secretAccessKey,omitempty"`
+	// Policy is an IAM policy document that says what the key may do; empty
+	// lets it act as its account.
+	Policy string `json:"policy,omitempty"`
 }
 
 // Reveal returns what encodes as k with its secret. It is for sending only.
@@ -60,6 +66,12 @@ func (k NewKey) Reveal() any {
 		fields
 		SecretAccessKey plainSecret `json:"secretAccessKey,omitempty"`
 	}{fields(k), plainSecret(k.SecretAccessKey)}
+}
+
+// A KeyPolicy is the policy of a key: PUT /api/v1/keys/{id}/policy.
+type KeyPolicy struct {
+	// Policy is an IAM policy document.
+	Policy string `json:"policy"`
 }
 
 // A CreatedKey is the answer to a NewKey, the only one with a secret.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/s3"
 )
 
 // An app is what commands use of the world around them.
@@ -81,7 +82,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v\nrun '%s --help' for its flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(a.shareCommand(), a.serveCommand(), a.presignCommand(), a.explainCommand(), a.keysCommand(), a.versionCommand())
+	root.AddCommand(a.shareCommand(), a.serveCommand(), a.presignCommand(), a.explainCommand(), a.keysCommand(), a.bucketCommand(), a.versionCommand())
 	for _, cmd := range root.Commands() {
 		a.bindConfiguration(cmd)
 	}
@@ -118,7 +119,7 @@ func exitCode(err error) int {
 	switch daypass.CodeOf(err) {
 	case daypass.AccessDenied, daypass.InvalidAccessKeyID, "SignatureDoesNotMatch", "RequestTimeTooSkewed":
 		return exitRefused
-	case daypass.NoSuchAccessKey, daypass.NoSuchBucket, daypass.NoSuchKey:
+	case daypass.NoSuchAccessKey, daypass.NoSuchBucket, daypass.NoSuchKey, s3.NoSuchBucketPolicy, s3.NoSuchCORSConfiguration:
 		return exitNotFound
 	case daypass.ServiceUnavailable:
 		return exitUnreachable

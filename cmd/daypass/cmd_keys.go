@@ -38,7 +38,7 @@ func (a *app) keysCommand() *cobra.Command {
 	a.addDataFlag(fs, &f.data)
 	fs.StringVar(&f.endpoint, "admin-url", "", "base URL of a server's operations listener, such as http://127.0.0.1:9002")
 	fs.StringVar(&f.region, "region", "us-east-1", "region of the server, for --admin-url")
-	cmd.AddCommand(a.keysCreate(&f), a.keysList(&f),
+	cmd.AddCommand(a.keysCreate(&f), a.keysList(&f), a.keysPolicy(&f),
 		a.keysChange(&f, "disable", "Disable an access key: what it signed stops working until it is enabled again", (*client.Client).DisableKey),
 		a.keysChange(&f, "enable", "Enable a disabled access key", (*client.Client).EnableKey),
 		a.keysChange(&f, "delete", "Delete an access key: what it signed stops working for ever", (*client.Client).DeleteKey))
@@ -94,7 +94,7 @@ func bodyHash(r *http.Request) (string, error) {
 func (a *app) keysCreate(f *adminFlags) *cobra.Command {
 	var n client.NewKey
 	var expires lifetimeFlag
-	var secretFile string
+	var secretFile, policyFile string
 	cmd := &cobra.Command{
 		Use:   "create [NAME]",
 		Short: "Make an access key, or import a pair so that URLs in circulation live on",
@@ -113,6 +113,9 @@ func (a *app) keysCreate(f *adminFlags) *cobra.Command {
 				return err
 			}
 			n.SecretAccessKey = secret
+			if n.Policy, err = a.readPolicy(policyFile); err != nil {
+				return err
+			}
 			c, err := a.connect(cmd.Context(), f)
 			if err != nil {
 				return err
@@ -127,8 +130,81 @@ func (a *app) keysCreate(f *adminFlags) *cobra.Command {
 	cmd.Flags().StringVar(&n.Owner, "owner", "", "account that the key acts for (default: that of the root key)")
 	cmd.Flags().Var(&expires, "expires", "lifetime of the key (default: none)")
 	cmd.Flags().StringVar(&n.AccessKeyID, "access-key", "", "id of a pair to import")
+	cmd.Flags().StringVar(&policyFile, "policy-file", "", "file with the IAM policy document that says what the key may do (default: everything its account may); - is standard input")
 	cmd.Flags().StringVar(&secretFile, "secret-key-file", "", "file with the secret of that pair; - is standard input")
 	return cmd
+}
+
+// readPolicy reads a policy document; no path is no policy.
+func (a *app) readPolicy(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	text, err := a.readAll(path)
+	if err != nil {
+		return "", err
+	}
+	document := strings.TrimSpace(string(text))
+	if document == "" {
+		return "", usagef("%s holds no policy", path)
+	}
+	return document, nil
+}
+
+func (a *app) keysPolicy(f *adminFlags) *cobra.Command {
+	var set string
+	var clear bool
+	cmd := &cobra.Command{
+		Use:   "policy ACCESS-KEY",
+		Short: "Show, set or clear the IAM policy of an access key",
+		Long: "Show, set or clear the IAM policy of an access key.\n\n" +
+			"A key without a policy acts as its account. A change counts at once, for URLs in\n" +
+			"circulation too.",
+		Example: "  daypass keys policy DPAKEXAMPLE --set read-only.json\n  daypass keys policy DPAKEXAMPLE --clear",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if clear && set != "" {
+				return usagef("--set and --clear exclude each other")
+			}
+			document, err := a.readPolicy(set)
+			if err != nil {
+				return err
+			}
+			c, err := a.connect(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			switch {
+			case clear:
+				err = c.ClearKeyPolicy(cmd.Context(), args[0])
+			case set != "":
+				err = c.SetKeyPolicy(cmd.Context(), args[0], document)
+			}
+			if err != nil {
+				return err
+			}
+			return a.showKey(cmd.Context(), c, args[0])
+		},
+	}
+	cmd.Flags().StringVar(&set, "set", "", "file with the new policy; - is standard input")
+	cmd.Flags().BoolVar(&clear, "clear", false, "let the key act as its account")
+	return cmd
+}
+
+// showKey prints the policy of a key.
+func (a *app) showKey(ctx context.Context, c *client.Client, id string) error {
+	k, err := c.Key(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case a.json:
+		return a.printJSON(k)
+	case k.Policy == "":
+		fmt.Fprintf(a.err, "%s has no policy: it acts as the account %s\n", id, k.Owner)
+		return nil
+	}
+	fmt.Fprintln(a.out, k.Policy)
+	return nil
 }
 
 // readSecret reads the secret of a pair to import. It is never a flag: other

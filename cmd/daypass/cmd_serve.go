@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/server"
 	"github.com/daypass/daypass/state"
 )
@@ -26,6 +27,8 @@ type serveFlags struct {
 	proxies                 []string
 	corsOrigins             []string
 	sigv2                   string
+	ownership               string
+	maxSignatureAge         lifetimeFlag
 	headWithGet             bool
 	ignoreForeign           bool
 	tlsCert, tlsKey         string
@@ -64,6 +67,8 @@ func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
 	fs.StringArrayVar(&f.proxies, "trusted-proxy", nil, "address or range of proxies whose X-Forwarded-* and Forwarded headers count (may repeat)")
 	fs.StringArrayVar(&f.corsOrigins, "cors-origin", nil, "browser origin that may use the endpoint, or * for any (may repeat)")
 	fs.StringVar(&f.sigv2, "sigv2", "allow", "Signature Version 2: allow or deny")
+	fs.StringVar(&f.ownership, "default-object-ownership", string(s3.BucketOwnerEnforced), "object ownership of new buckets: BucketOwnerEnforced (no ACLs), BucketOwnerPreferred or ObjectWriter")
+	fs.Var(&f.maxSignatureAge, "max-signature-age", "refuse signatures older than this, whatever expiry they carry; 0: no bound")
 	fs.BoolVar(&f.headWithGet, "head-with-get", false, "accept a URL signed for GET for HEAD too, which S3 does not")
 	fs.BoolVar(&f.ignoreForeign, "ignore-foreign-authorization", false, "ignore an Authorization header of another scheme beside a pre-signed URL, which S3 refuses")
 	fs.StringVar(&f.tlsCert, "tls-cert", "", "certificate chain (PEM); with it the endpoint speaks TLS and HTTP/2")
@@ -125,6 +130,13 @@ func (f *serveFlags) node() (nodeConfig, error) {
 	if f.sigv2 != "allow" && f.sigv2 != "deny" {
 		return nodeConfig{}, usagef("--sigv2 is allow or deny, not %q", f.sigv2)
 	}
+	ownership, ok := s3.ParseOwnership(f.ownership)
+	if !ok {
+		return nodeConfig{}, usagef("--default-object-ownership is BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter, not %q", f.ownership)
+	}
+	if f.maxSignatureAge < 0 {
+		return nodeConfig{}, usagef("--max-signature-age must not be negative")
+	}
 	if (f.tlsCert == "") != (f.tlsKey == "") {
 		return nodeConfig{}, usagef("--tls-cert and --tls-key go together")
 	}
@@ -146,6 +158,7 @@ func (f *serveFlags) node() (nodeConfig, error) {
 		server: server.Config{
 			Region: f.region, Domains: f.domains, BaseURLs: f.publicURLs, HostAliases: f.hostAliases, TrustedProxies: proxies,
 			DenyV2: f.sigv2 == "deny", HeadWithGet: f.headWithGet, IgnoreForeignAuthorization: f.ignoreForeign,
+			DefaultOwnership: ownership, MaxSignatureAge: time.Duration(f.maxSignatureAge),
 			CORSOrigins: f.corsOrigins, MinBodyRate: rate, MaxRequestDuration: f.maxDuration,
 		},
 	}, nil

@@ -20,6 +20,7 @@ import (
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/admin"
 	"github.com/daypass/daypass/client"
+	"github.com/daypass/daypass/policy"
 	"github.com/daypass/daypass/server"
 	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/state"
@@ -139,7 +140,8 @@ func (n *node) listen() error {
 
 func (n *node) listenS3() error {
 	config := n.config.server
-	config.Store, config.Keys, config.Clock, config.Rand, config.Logger = n.store, n.state, n.app.now, n.app.rand, n.log
+	config.Store, config.Keys, config.Settings = n.store, n.state, n.state
+	config.Clock, config.Rand, config.Logger = n.app.now, n.app.rand, n.log
 	l, err := listenTCP(n.config.listen, "--listen")
 	if err != nil {
 		return err
@@ -216,13 +218,19 @@ func answer(w http.ResponseWriter, ok bool) {
 // admin is the admin API: signed on the operations listener, open on the
 // socket, whose file permissions decide.
 func (n *node) admin(local bool) (http.Handler, error) {
-	c := admin.Config{Keys: n.state, Presign: n.presign, TrustLocal: local, Log: n.log, Rand: n.app.rand,
+	c := admin.Config{Keys: n.state, Presign: n.presign, CheckPolicy: checkPolicy, TrustLocal: local, Log: n.log, Rand: n.app.rand,
 		Server: client.Server{Version: readVersion().Version, Region: n.config.server.Region,
 			PublicURLs: n.urls(), Started: n.started, PID: os.Getpid()}}
 	if !local {
 		c.Authenticate = n.authenticateAdmin()
 	}
 	return admin.New(c)
+}
+
+// checkPolicy checks the policy of an access key.
+func checkPolicy(document string) error {
+	_, err := policy.Parse([]byte(document), policy.Identity)
+	return err
 }
 
 // urls are the base URLs under which the endpoint is reached, the preferred

@@ -54,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"open": open, "waitready": waitReady,
+			"open": open, "waitready": waitReady, "endpoint": endpoint,
 		},
 	})
 }
@@ -84,6 +84,17 @@ func open(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprint(resp.StatusCode); got != args[0] {
 		ts.Fatalf("%s %s: %s\n%s", args[1], target, resp.Status, answer)
 	}
+}
+
+// endpoint sets a variable to the URL of the server that runs on a data
+// directory: endpoint NAME DIR.
+func endpoint(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: endpoint NAME DIR")
+	}
+	_, info, err := dialLocal(context.Background(), ts.MkAbs(args[1]))
+	ts.Check(err)
+	ts.Setenv(args[0], info.PublicURLs[0])
 }
 
 // waitReady waits until the server on a data directory answers: waitready DIR.
