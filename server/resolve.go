@@ -53,7 +53,7 @@ func (s *Server) resolve(r *http.Request) (*target, error) {
 
 // findAction looks the action up in the table.
 func (t *target) findAction(method string) error {
-	sub, err := t.subResource()
+	sub, err := t.subResource(method)
 	if err != nil {
 		return err
 	}
@@ -74,13 +74,15 @@ func (t *target) resourceType(sub string) string {
 }
 
 // subResource returns the sub-resource that the query names. S3 refuses two
-// different ones, since they would be two actions.
-func (t *target) subResource() (string, error) {
+// different ones, since they would be two actions. list-type chooses between
+// two listings and means nothing elsewhere.
+func (t *target) subResource(method string) (string, error) {
+	lists := method == http.MethodGet && t.place.level == s3.BucketLevel
 	sub := ""
 	for _, p := range t.query {
 		name := s3.SubResource(p.Name, p.Value)
 		switch {
-		case name == "" || name == sub:
+		case name == "" || name == sub || p.Name == "list-type" && !lists:
 		case sub == "":
 			sub = name
 		default:
