@@ -3,6 +3,7 @@ package server
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/s3"
@@ -25,6 +26,10 @@ func (s *Server) getObjectAttributes(w *response, c *call) error {
 	}
 	result := s3.AttributesResult{Wanted: wanted, ETag: obj.ETag, StorageClass: obj.Metadata.StorageClass, Size: obj.Size}
 	result.Checksums, result.ChecksumType = shownChecksums(obj.Checksums)
+	for i := range result.Checksums {
+		// Here, and only here, S3 leaves out the number of parts.
+		result.Checksums[i].Value, _, _ = strings.Cut(result.Checksums[i].Value, "-")
+	}
 	if obj.PartCount > 0 && wanted.ObjectParts {
 		if result.Parts, err = c.objectParts(obj); err != nil {
 			return err

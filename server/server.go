@@ -181,6 +181,11 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := s.begin(w, r)
 	defer s.end(x)
+	if r.ProtoMajor == 1 && r.ContentLength == 0 && r.Header.Get("Expect") != "" {
+		// No 100 Continue is sent for a body that does not exist, and clients
+		// such as botocore then lose count of the answers on the connection.
+		w.Header().Set("Connection", "close")
+	}
 	if err := s.serve(x); err != nil {
 		x.err = err
 		x.refuse()
