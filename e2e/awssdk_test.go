@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/encoding/httpbinding"
 )
 
 func TestGoSDK(t *testing.T) {
@@ -170,15 +171,24 @@ func goSDKPasses(t *testing.T, client *s3.Client, bucket, mode string) []pass {
 	return append(passes, goSDKListing(t, client.Options(), bucket, mode))
 }
 
-// goSDKListing signs a listing with the SDK's signer, since its presign
-// client has none.
+// goSDKListing signs a listing, for which the SDK's presign client has no
+// method.
 func goSDKListing(t *testing.T, o s3.Options, bucket, mode string) pass {
+	query := url.Values{"list-type": {"2"}, "prefix": {"list/"}}
+	return pass{Name: mode, Action: "list", URL: presign(t, o, "GET", bucket, query)}
+}
+
+// presign signs any request with the SDK's signer, for a path with escapes.
+func presign(t *testing.T, o s3.Options, method, path string, query url.Values) string {
+	t.Helper()
 	key, err := o.Credentials.Retrieve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	query := url.Values{"list-type": {"2"}, "prefix": {"list/"}, "X-Amz-Expires": {"60"}}
-	req, err := http.NewRequest("GET", *o.BaseEndpoint+"/"+bucket+"?"+query.Encode(), nil)
+	if !query.Has("X-Amz-Expires") {
+		query.Set("X-Amz-Expires", "60")
+	}
+	req, err := http.NewRequest(method, *o.BaseEndpoint+"/"+path+"?"+query.Encode(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +197,18 @@ func goSDKListing(t *testing.T, o s3.Options, bucket, mode string) pass {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pass{Name: mode, Action: "list", URL: signed}
+	return signed
+}
+
+// presign signs a request for an object, or for the bucket where key is
+// empty.
+func (u *user) presign(t *testing.T, method, key string, query url.Values) string {
+	t.Helper()
+	path := u.bucket
+	if key != "" {
+		path += "/" + httpbinding.EscapePath(key, false)
+	}
+	return presign(t, u.owner.Options(), method, path, query)
 }
 
 // TestStreamedUploads sends bodies of every framing that S3 knows.

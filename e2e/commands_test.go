@@ -60,14 +60,18 @@ func read(t *testing.T, name string) string {
 	return string(b)
 }
 
-func TestAWSCommandLine(t *testing.T) {
-	t.Parallel()
-	path := need(t, "awscli", "/usr/bin/aws", "aws")
-	s, dir := serve(t), t.TempDir()
-	cli := tool{path: path, args: []string{"--endpoint-url", s.url}, dir: dir, env: []string{
+// awsCLI is the AWS command line, told of a server by its environment.
+func awsCLI(t *testing.T, s *server, dir string) tool {
+	return tool{path: need(t, "awscli", "/usr/bin/aws", "aws"), args: []string{"--endpoint-url", s.url, "--cli-read-timeout", "20"}, dir: dir, env: []string{
 		"AWS_ACCESS_KEY_ID=" + accessKey, "AWS_SECRET_ACCESS_KEY=" + secretKey, "AWS_DEFAULT_REGION=" + region,
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
 		"AWS_PAGER=", "AWS_MAX_ATTEMPTS=1", "LC_ALL=C.UTF-8"}}
+}
+
+func TestAWSCommandLine(t *testing.T) {
+	t.Parallel()
+	s, dir := serve(t), t.TempDir()
+	cli := awsCLI(t, s, dir)
 	u := newUser(s, "e2e-aws-cli")
 	const key = "a+b c/ü 日本 🙂 x%20y.txt"
 

@@ -7,4 +7,9 @@
 // lists and deletes objects with signed headers, and makes pre-signed URLs.
 // The URLs then go through one table of uses and misuses by plain net/http
 // (presigned_test.go), whoever made them.
+//
+// Beyond that each does what it is used for: uploads in parts, copies, syncs,
+// versions, forms, and access for others by policies, lists and sessions.
+// Clients in other languages are scripts in clients/ that report step by step
+// (scripts_test.go).
 package e2e

@@ -10,12 +10,14 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
@@ -24,6 +26,8 @@ const (
 	killRounds  = 20
 	killWriters = 8
 	killKeys    = 12 // of each writer
+	// killPart is above what is uploaded in parts, and their size.
+	killPart = 5 << 20
 )
 
 // TestKill kills the server under load again and again. What it acknowledged
@@ -166,8 +170,12 @@ func (k *killer) get(client *s3.Client, name string) ([]byte, error) {
 		return nil, err
 	}
 	sum := md5.Sum(body)
-	if etag := strings.Trim(*res.ETag, `"`); etag != hex.EncodeToString(sum[:]) {
-		return nil, fmt.Errorf("%d bytes do not match their ETag %s", len(body), etag)
+	want := strconv.Quote(hex.EncodeToString(sum[:]))
+	if len(body) > killPart {
+		want = partsETag(slices.Collect(slices.Chunk(body, killPart))...)
+	}
+	if *res.ETag != want {
+		return nil, fmt.Errorf("%d bytes do not match their ETag %s", len(body), *res.ETag)
 	}
 	return body, nil
 }
@@ -206,18 +214,7 @@ func (w *writer) write(client *s3.Client) {
 			return // its operation failed, and so will all others
 		}
 		remove := w.rand.IntN(4) == 0
-		key.next = 0
-		if !remove {
-			w.last++
-			key.next = w.last
-		}
-		var err error
-		if remove {
-			_, err = client.DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: &w.bucket, Key: &key.name})
-		} else {
-			body := bytes.NewReader(content(key.next, w.size()))
-			_, err = client.PutObject(w.t.Context(), &s3.PutObjectInput{Bucket: &w.bucket, Key: &key.name, Body: body})
-		}
+		err := w.change(client, key, remove)
 		if err != nil {
 			key.pending = true
 			w.doubtful++
@@ -235,9 +232,55 @@ func (w *writer) write(client *s3.Client) {
 	}
 }
 
+// change deletes a key, copies another to it or uploads to it.
+func (w *writer) change(client *s3.Client, key *killKey, remove bool) error {
+	key.next = 0
+	if remove {
+		_, err := client.DeleteObject(w.t.Context(), &s3.DeleteObjectInput{Bucket: &w.bucket, Key: &key.name})
+		return err
+	}
+	if source := &w.keys[w.rand.IntN(len(w.keys))]; source != key && source.acked != 0 && w.rand.IntN(4) == 0 {
+		key.next = source.acked
+		from := w.bucket + "/" + strings.ReplaceAll(source.name, " ", "%20")
+		_, err := client.CopyObject(w.t.Context(), &s3.CopyObjectInput{Bucket: &w.bucket, Key: &key.name, CopySource: &from})
+		return err
+	}
+	w.last++
+	key.next = w.last
+	body := content(key.next, w.size())
+	if len(body) > killPart {
+		return w.uploadParts(client, key.name, body)
+	}
+	_, err := client.PutObject(w.t.Context(), &s3.PutObjectInput{Bucket: &w.bucket, Key: &key.name, Body: bytes.NewReader(body)})
+	return err
+}
+
+func (w *writer) uploadParts(client *s3.Client, key string, body []byte) error {
+	ctx := w.t.Context()
+	begun, err := client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &w.bucket, Key: &key})
+	if err != nil {
+		return err
+	}
+	var parts []types.CompletedPart
+	for chunk := range slices.Chunk(body, killPart) {
+		number := aws.Int32(int32(len(parts) + 1))
+		part, err := client.UploadPart(ctx, &s3.UploadPartInput{Bucket: &w.bucket, Key: &key, UploadId: begun.UploadId, PartNumber: number, Body: bytes.NewReader(chunk)})
+		if err != nil {
+			return err
+		}
+		parts = append(parts, types.CompletedPart{ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32, PartNumber: number})
+	}
+	_, err = client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &w.bucket, Key: &key, UploadId: begun.UploadId,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}})
+	return err
+}
+
 // size covers what the store keeps beside its index and what it keeps as
-// files.
+// files, in one piece and in parts.
 func (w *writer) size() int {
+	if w.rand.IntN(20) == 0 {
+		return killPart + 1 + w.rand.IntN(64<<10)
+	}
 	switch w.rand.IntN(10) {
 	case 0:
 		return 1<<20 + w.rand.IntN(2<<20)
@@ -262,4 +305,83 @@ func contentID(body []byte) uint64 {
 		return 0
 	}
 	return binary.LittleEndian.Uint64(body)
+}
+
+// TestKillUpload kills the server again and again during one upload in parts.
+// The client goes on after each start with what ListParts says is there.
+func TestKillUpload(t *testing.T) {
+	t.Parallel()
+	const parts = 16
+	k := &killer{t: t, dir: t.TempDir(), bucket: "kill-upload"}
+	body, key := pattern(parts*killPart), aws.String("large")
+	sums := slices.Collect(slices.Chunk(body, killPart))
+	var id *string
+	acked := map[int32]string{}
+	starts := 0
+	for ; len(acked) < parts && starts < 100; starts++ {
+		s := launch(t, k.dir)
+		client := s.s3(func(o *s3.Options) { o.RetryMaxAttempts = 1 })
+		if id == nil {
+			if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &k.bucket}); err != nil {
+				t.Fatal(err)
+			}
+			begun, err := client.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &k.bucket, Key: key})
+			if err != nil {
+				t.Fatal(err)
+			}
+			id = begun.UploadId
+		}
+		k.checkParts(client, key, id, acked)
+		killed := time.AfterFunc(time.Duration(20+rand.IntN(60)+5*starts)*time.Millisecond, s.kill)
+		for number := int32(1); number <= parts; number++ {
+			if acked[number] != "" {
+				continue
+			}
+			part, err := client.UploadPart(t.Context(), &s3.UploadPartInput{Bucket: &k.bucket, Key: key, UploadId: id, PartNumber: &number, Body: bytes.NewReader(sums[number-1])})
+			if err != nil {
+				break
+			}
+			acked[number] = *part.ETag
+		}
+		killed.Stop()
+		s.kill()
+	}
+	s := launch(t, k.dir)
+	defer s.stop(t)
+	client := s.s3()
+	k.checkParts(client, key, id, acked)
+	var list []types.CompletedPart
+	for number := int32(1); number <= parts; number++ {
+		list = append(list, types.CompletedPart{ETag: aws.String(acked[number]), PartNumber: aws.Int32(number)})
+	}
+	_, err := client.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{Bucket: &k.bucket, Key: key, UploadId: id,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: list}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := k.get(client, *key); err != nil || !bytes.Equal(got, body) {
+		t.Errorf("%d bytes came back as %d others, %v", len(body), len(got), err)
+	}
+	if starts < 2 {
+		t.Errorf("%d starts prove nothing", starts)
+	}
+	t.Logf("measured: an upload of %d parts over %d starts", parts, starts)
+}
+
+// checkParts checks that all acknowledged parts are there.
+func (k *killer) checkParts(client *s3.Client, key, id *string, acked map[int32]string) {
+	k.t.Helper()
+	listed, err := client.ListParts(k.t.Context(), &s3.ListPartsInput{Bucket: &k.bucket, Key: key, UploadId: id})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	there := map[int32]string{}
+	for _, p := range listed.Parts {
+		there[*p.PartNumber] = *p.ETag
+	}
+	for number, etag := range acked {
+		if there[number] != etag {
+			k.t.Errorf("part %d was acknowledged as %s and is %q", number, etag, there[number])
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"runtime"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
@@ -156,4 +158,79 @@ type zeros struct{}
 func (zeros) Read(p []byte) (int, error) {
 	clear(p)
 	return len(p), nil
+}
+
+// TestLargeDocuments sends documents that are malformed or without end. They
+// must be refused without being held.
+func TestLargeDocuments(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("memory is read from Linux's /proc")
+	}
+	s := serve(t)
+	u := newUser(s, "e2e-documents")
+	if _, err := u.owner.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &u.bucket}); err != nil {
+		t.Fatal(err)
+	}
+	begun, err := u.owner.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &u.bucket, Key: aws.String("k")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := s.memory(t, "RssAnon")
+	peak := s.watch(t, func() {
+		for _, d := range []struct{ method, key, parameter, value, head, again string }{
+			{"POST", "k", "uploadId", *begun.UploadId, "<CompleteMultipartUpload>", "<Part><PartNumber>1</PartNumber><ETag>x</ETag></Part>"},
+			{"PUT", "", "tagging", "", "<Tagging><TagSet>", "<Tag><Key>k</Key><Value>v</Value></Tag>"},
+			{"PUT", "k", "tagging", "", "<Tagging><TagSet>", "<x>"},
+			{"PUT", "", "cors", "", "<CORSConfiguration><CORSRule><AllowedOrigin>", "a"},
+			{"PUT", "", "versioning", "", "<VersioningConfiguration ", "a='b' "},
+			{"PUT", "", "policy", "", `{"Version":"`, "2012-10-17"},
+			{"PUT", "", "policy", "", `{"Statement":`, "["},
+		} {
+			target := u.presign(t, d.method, d.key, url.Values{d.parameter: {d.value}})
+			u.repeated(t, d.method, target, d.head, d.again, 60<<10, "Malformed")
+			u.repeated(t, d.method, target, d.head, d.again, documentSize, "MaxMessageLengthExceeded")
+		}
+	})
+	t.Logf("measured: refusing documents of %d MiB: from %.1f to at most %.1f MiB anonymous", documentSize>>20, mib(before), mib(peak))
+	if peak > before+streamBudget {
+		t.Errorf("refusing documents takes %.1f MiB more", mib(peak-before))
+	}
+}
+
+const documentSize = 48 << 20
+
+// repeated sends a document that repeats itself and expects a refusal, which
+// may come before all of it is sent.
+func (u *user) repeated(t *testing.T, method, target, head, again string, size int64, code string) {
+	body := io.MultiReader(strings.NewReader(head), io.LimitReader(&repeat{text: again}, size))
+	req, err := http.NewRequest(method, target, body)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	req.ContentLength = int64(len(head)) + size
+	res, err := u.http.Do(req)
+	if err != nil {
+		t.Errorf("%s %s: %v", method, target, err)
+		return
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != 400 || !strings.Contains(string(text), "<Code>"+code) {
+		t.Errorf("%s %s of %d bytes: status %d, %v, want %s\n%s", method, target, size, res.StatusCode, err, code, text)
+	}
+}
+
+// repeat is an endless stream of a text.
+type repeat struct {
+	text string
+	at   int
+}
+
+func (r *repeat) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		m := copy(p[n:], r.text[r.at:])
+		n, r.at = n+m, (r.at+m)%len(r.text)
+	}
+	return n, nil
 }

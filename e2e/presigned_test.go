@@ -71,7 +71,7 @@ type answer struct {
 func (u *user) do(t *testing.T, method, rawURL, body string, change func(*http.Request)) answer {
 	t.Helper()
 	var content io.Reader
-	if method == "PUT" {
+	if method == "PUT" || method == "POST" {
 		content = strings.NewReader(body)
 	}
 	req, err := http.NewRequest(method, rawURL, content)

@@ -22,7 +22,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 // TestTLS uses pre-signed URLs over TLS, where HTTP/2 is spoken.
@@ -44,9 +46,18 @@ func TestTLS(t *testing.T) {
 	if a := u.open(t, passes[0], ""); a.ProtoMajor != 2 {
 		t.Errorf("answered by %s", a.Proto)
 	}
+	large := aws.String("in parts")
+	if _, err := manager(u.owner, 5<<20).UploadObject(t.Context(), &transfermanager.UploadObjectInput{Bucket: &u.bucket, Key: large,
+		Body: io.LimitReader(zeros{}, 12<<20), ChecksumAlgorithm: "SHA256"}); err != nil {
+		t.Fatal(err)
+	}
+	attributes, err := u.owner.GetObjectAttributes(t.Context(), &s3.GetObjectAttributesInput{Bucket: &u.bucket, Key: large, ObjectAttributes: []types.ObjectAttributes{"ObjectSize", "ObjectParts"}})
+	if err != nil || *attributes.ObjectSize != 12<<20 || *attributes.ObjectParts.TotalPartsCount != 3 {
+		t.Errorf("GetObjectAttributes: %+v, %v", attributes, err)
+	}
 	// Over TLS the SDK sends its checksum behind a body that it cannot read
 	// twice.
-	_, err := u.owner.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &u.bucket, Key: aws.String("streamed"),
+	_, err = u.owner.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &u.bucket, Key: aws.String("streamed"),
 		Body: io.LimitReader(zeros{}, 1<<20), ContentLength: aws.Int64(1 << 20), ChecksumAlgorithm: "CRC32"})
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +132,43 @@ func TestBrokenUploads(t *testing.T) {
 	}
 	if size := diskUse(t, s.dir); size > half {
 		t.Errorf("the data directory holds %d bytes after uploads that failed", size)
+	}
+}
+
+// TestExpectWithoutBody asks leave to send a body of no bytes, as the AWS
+// command line does. Where it gets a final answer at once and the connection
+// goes on, it takes the next "100 Continue" on it for another final answer and
+// hangs.
+func TestExpectWithoutBody(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	u := newUser(s, "expect")
+	if _, err := u.owner.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &u.bucket}); err != nil {
+		t.Fatal(err)
+	}
+	for name, signed := range map[string]string{
+		"done":    u.presign(t, "PUT", "empty", url.Values{}),
+		"refused": u.presign(t, "PUT", "empty", url.Values{}) + "0",
+	} {
+		t.Run(name, func(t *testing.T) {
+			target, err := url.Parse(signed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := net.Dial("tcp", s.addr())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(5 * time.Second))
+			fmt.Fprintf(conn, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n", target.RequestURI(), target.Host)
+			answer := make([]byte, 64<<10)
+			n, err := conn.Read(answer)
+			text := string(answer[:n])
+			if err != nil || !strings.HasPrefix(text, "HTTP/1.1 100 ") && !strings.Contains(text, "\r\nConnection: close\r\n") {
+				t.Errorf("neither says that the body may come nor ends the connection: %v\n%s", err, text)
+			}
+		})
 	}
 }
 

@@ -3,61 +3,9 @@
 import base64
 import hashlib
 import io
-import json
-import os
-import socket
-import traceback
 import zlib
 
-import boto3
-import botocore.auth
-from botocore.client import Config
-from botocore.exceptions import ClientError
-
-config = json.loads(os.environ["DAYPASS_E2E"])
-BUCKET, KEYS = config["bucket"], config["keys"]
-
-# *.localhost may not resolve, but it always means this machine.
-resolve = socket.getaddrinfo
-socket.getaddrinfo = lambda host, *rest, **kw: resolve(
-    "127.0.0.1" if str(host).endswith("localhost") else host, *rest, **kw)
-
-
-def emit(line):
-    print(json.dumps(line), flush=True)
-
-
-def step(name, check):
-    """Runs one check and reports its outcome; later steps still run."""
-    try:
-        check()
-        emit({"step": name})
-    except Exception:  # whatever it is, the Go test shows it
-        emit({"step": name, "error": traceback.format_exc()})
-
-
-def refused(call, status, code=None, **kwargs):
-    try:
-        call(**kwargs)
-    except ClientError as error:
-        got = error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
-        assert got[0] == status and code in (None, got[1]), got
-        return
-    raise AssertionError("succeeds, should be refused")
-
-
-MODES = {
-    "v2 path": dict(s3={"addressing_style": "path"}),
-    "v2 virtual": dict(s3={"addressing_style": "virtual"}),
-    "v4 path": dict(signature_version="s3v4", s3={"addressing_style": "path"}),
-    "v4 virtual": dict(signature_version="s3v4", s3={"addressing_style": "virtual"}),
-}
-
-
-def client(mode, key=config["accessKeyId"], secret=config["secretAccessKey"], region=config["region"]):
-    return boto3.client(
-        "s3", endpoint_url=config["endpoint"], region_name=region, aws_access_key_id=key, aws_secret_access_key=secret,
-        config=Config(retries={"max_attempts": 0}, **MODES[mode]))
+from lib import BUCKET, KEYS, MODES, client, emit, refused, step
 
 
 def header_auth(mode):
