@@ -77,6 +77,9 @@ func hostileRequest() *policy.Request {
 
 func BenchmarkHostile(b *testing.B) {
 	for name, document := range hostile() {
+		if strings.Count(document, "?") > 100 {
+			continue // refused
+		}
 		p := parse(b, document, policy.Bucket)
 		r, s := hostileRequest(), &policy.Set{Resource: p}
 		b.Run("parse "+name, func(b *testing.B) {
@@ -95,7 +98,13 @@ func BenchmarkHostile(b *testing.B) {
 func TestHostileDocumentsAreBounded(t *testing.T) {
 	for name, document := range hostile() {
 		start := time.Now()
-		p := parse(t, document, policy.Bucket)
+		p, err := policy.Parse([]byte(document), policy.Bucket)
+		if refused := strings.Count(document, "?") > 100; refused != (err != nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil {
+			continue // refused for its many wildcards: it costs nothing
+		}
 		policy.Evaluate(hostileRequest(), &policy.Set{Resource: p})
 		if d := time.Since(start); d > 2*time.Second {
 			t.Errorf("%s: %v", name, d)

@@ -9,6 +9,10 @@ import (
 	"github.com/daypass/daypass"
 )
 
+// maxQuestionMarks bounds the one wildcard whose matching takes more than a
+// search for text: every request that the policy decides about pays for it.
+const maxQuestionMarks = 100
+
 // Parse reads and compiles a policy document. It is strict: what AWS would
 // refuse, and anything that could not be enforced, is a *daypass.Error with
 // code MalformedPolicy, S3's or IAM's message where that is known, and the
@@ -23,6 +27,9 @@ func Parse(document []byte, kind Kind) (*Policy, error) {
 	s := &source{kind: kind}
 	if err := s.checkJSON(document); err != nil {
 		return nil, err
+	}
+	if bytes.Count(document, []byte("?")) > maxQuestionMarks {
+		return nil, s.refuse(fmt.Sprintf("Policy has more than %d wildcards ?", maxQuestionMarks))
 	}
 	root, err := parseJSON(document)
 	if err != nil {

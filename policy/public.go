@@ -49,7 +49,8 @@ func (c *condition) fixesCaller() bool {
 		return false
 	}
 	for _, v := range c.values {
-		if !isFixed(v) {
+		// Of nobody, these keys say "anonymous".
+		if !isFixed(v) || strings.EqualFold(v, "anonymous") {
 			return false
 		}
 	}

@@ -49,7 +49,7 @@ func (d *deliberation) grants(acl s3.ACL, p s3.Permission) bool {
 	for _, g := range acl {
 		switch {
 		case !g.Gives(p) || g.Public() && d.rules.block.IgnorePublicAcls:
-		case g.Group == s3.AllUsers, g.Group == s3.AuthenticatedUsers && !anonymous:
+		case g.Group == s3.AllUsers, g.Group == s3.AuthenticatedUsers && !anonymous && d.own():
 			return true
 		case !anonymous && g.ID != "" && g.ID == d.call.deciding.principal.Canonical && d.own():
 			return true

@@ -13,6 +13,7 @@ import (
 	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/state"
+	"github.com/daypass/daypass/store"
 )
 
 // A call is an authenticated request.
@@ -34,6 +35,8 @@ type call struct {
 	// deciding is the caller and the request as policies see them, nil until
 	// one is asked.
 	deciding *decision
+	// copied are the tags that a copy takes over from its source.
+	copied []store.Tag
 }
 
 // authenticate finds out who signed a request. A request without a signature

@@ -102,12 +102,17 @@ func (s *Server) authorizeCall(c *call) error {
 	return nil
 }
 
-// alsoNeeded returns the permissions that a write needs for what it says
-// beside its content (S3 API reference, PutObject and CreateBucket,
-// "Permissions").
+// alsoNeeded returns the permissions that a call needs beside its own: a write
+// for what it says beside its content (S3 API reference, PutObject,
+// CreateBucket and GetObjectAttributes, "Permissions").
 func (c *call) alsoNeeded() (permissions []string) {
 	acl, tags := "s3:PutObjectAcl", "s3:PutObjectTagging"
 	switch c.action.Name {
+	case daypass.GetObjectAttributes:
+		if c.ref.VersionID != "" {
+			return []string{"s3:GetObjectVersion"}
+		}
+		return []string{"s3:GetObject"}
 	case daypass.PutObject, daypass.CopyObject, daypass.CreateMultipartUpload, s3.PostObject:
 	case daypass.CreateBucket:
 		acl, tags = "s3:PutBucketAcl", ""
@@ -203,9 +208,16 @@ var everything = func() *policy.Policy {
 	return p
 }()
 
+// maxPolicyHeader is the longest header, in bytes, that conditions of policies
+// are matched against; S3 bounds all headers together by twice as much.
+const maxPolicyHeader = 4 << 10
+
 func (s *Server) newDecision(c *call) (*decision, error) {
 	d := &decision{}
 	var err error
+	if len(c.r.UserAgent()) > maxPolicyHeader || len(c.r.Referer()) > maxPolicyHeader {
+		return nil, invalidRequest("Your request's User-Agent or Referer is too long for a policy to be evaluated.")
+	}
 	if d.principal, err = s.principal(c); err != nil || d.principal.Anonymous {
 		return d, err
 	}

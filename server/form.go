@@ -9,6 +9,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/s3"
@@ -71,6 +72,10 @@ func (f *form) add(part *multipart.Part) error {
 		f.fileName, f.named = params["filename"]
 		return nil
 	}
+	if !isASCII(name) {
+		// Only in ASCII is there one way to fold case, and so one reading.
+		return &daypass.Error{Code: s3.MalformedPOSTRequest, Err: errors.New("the name of a field is not ASCII")}
+	}
 	value, err := io.ReadAll(io.LimitReader(part, maxFormFields+1))
 	if err != nil {
 		return err
@@ -80,6 +85,10 @@ func (f *form) add(part *multipart.Part) error {
 	}
 	f.fields = append(f.fields, sign.Param{Name: name, Value: string(value)})
 	return nil
+}
+
+func isASCII(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
 }
 
 // boundary returns what separates the fields of the form.

@@ -16,7 +16,7 @@ func (s *Server) copyObject(w *response, c *call) error {
 	}
 	var obj *store.Object
 	err = s.copied(c, func(src *source) (err error) {
-		if err = req.take(c, src); err == nil {
+		if err = req.take(s, c, src); err == nil {
 			obj, err = s.store.CopyObject(c.r.Context(), &req.CopyRequest)
 		}
 		return err
@@ -81,7 +81,7 @@ func (c *call) directive(header, message string) (replace bool, err error) {
 }
 
 // take completes the request from its source.
-func (r *copyRequest) take(c *call, src *source) error {
+func (r *copyRequest) take(s *Server, c *call, src *source) error {
 	if err := src.whole(); err != nil {
 		return err
 	}
@@ -98,10 +98,11 @@ func (r *copyRequest) take(c *call, src *source) error {
 		r.Metadata.WebsiteRedirect = r.said.metadata.WebsiteRedirect
 		r.Metadata.StorageClass = r.said.metadata.StorageClass
 	}
-	if !r.replaceTags {
-		r.Tags = src.obj.Tags
+	if r.replaceTags {
+		return nil
 	}
-	return nil
+	r.Tags = src.obj.Tags
+	return s.authorizeCopiedTags(c, src.ref, r.Tags)
 }
 
 // changesNothing reports whether an object would be copied onto itself as it

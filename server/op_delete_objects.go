@@ -93,6 +93,9 @@ func (s *Server) tryDelete(c *call, o *s3.DeleteObject) (deleted store.Deleted, 
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
 		}
 	}()
+	if err := c.r.Context().Err(); err != nil {
+		return deleted, err // the client has left
+	}
 	ref := daypass.ObjectRef{Bucket: c.ref.Bucket, Key: o.Key, VersionID: o.VersionID}
 	if o.LastModified != "" || o.Size != "" {
 		return deleted, notImplemented()

@@ -106,7 +106,7 @@ type policyText struct {
 	text string
 }
 
-const maxCompiled = 4096
+const maxCompiled = 512
 
 // rulesOf returns the rules of a bucket.
 func (s *Server) rulesOf(ctx context.Context, b *store.Bucket) (*bucketRules, error) {

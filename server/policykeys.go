@@ -285,6 +285,10 @@ func (d *deliberation) requestTags() []s3.Tag {
 		d.blind = true
 	case c.action.Name == daypass.PutObjectTagging:
 		d.tags, _ = s3.ParseTagging(c.peek(s3.MaxTaggingBody))
+	case len(c.copied) > 0:
+		for _, t := range c.copied {
+			d.tags = append(d.tags, s3.Tag(t))
+		}
 	default:
 		d.tags, _ = s3.ParseTagHeader(c.head.get("X-Amz-Tagging"))
 	}

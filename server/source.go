@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/store"
 )
 
 // authorizeSource decides whether the caller of a copy may read its source
@@ -20,6 +21,30 @@ func (s *Server) authorizeSource(c *call, source daypass.ObjectRef) error {
 		return err
 	}
 	return s.hideSource(c, source)
+}
+
+// authorizeCopiedTags decides whether the caller of a copy may read the
+// source's tags and give them to the copy (S3 API reference, CopyObject,
+// "Permissions"). What decides on the tags of a request sees them.
+func (s *Server) authorizeCopiedTags(c *call, source daypass.ObjectRef, tags []store.Tag) error {
+	if len(tags) == 0 {
+		return nil
+	}
+	q, err := s.ofSource(c, "s3:GetObjectTagging", source)
+	if err != nil {
+		return err
+	}
+	if source.VersionID != "" {
+		q.permission = "s3:GetObjectVersionTagging"
+	}
+	if err := s.permit(c, q); err != nil || c.free {
+		return err
+	}
+	c.copied = tags
+	if err := s.permit(c, question{permission: "s3:PutObject", ref: c.ref}); err != nil {
+		return err
+	}
+	return s.permitAlso(c, "s3:PutObjectTagging")
 }
 
 // hideSource does for the source of a copy what hide does for what is read.

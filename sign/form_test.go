@@ -54,6 +54,8 @@ func TestForms(t *testing.T) {
 		}
 		checkRefusal(t, p.Check(sent, "c"), CodeAccessDenied, `Invalid according to Policy: Policy Condition failed: ["eq", "$bucket", "b"]`, "")
 		checkRefusal(t, p.Check(append(sent, Param{Name: "acl", Value: "x"}), "b"), CodeAccessDenied, "Invalid according to Policy: Extra input fields: acl", "")
+		checkRefusal(t, p.Check(append(sent, Param{Name: "x-amz-meta-notİ", Value: "x"}), "b"), CodeAccessDenied, "Invalid according to Policy: Extra input fields: x-amz-meta-notİ", "")
+		checkRefusal(t, p.Check(append(sent, Param{Name: "\u212aey", Value: "x"}), "b"), CodeAccessDenied, "Invalid according to Policy: Extra input fields: \u212aey", "")
 		checkRefusal(t, p.CheckSize(11), CodeEntityTooLarge, "Your proposed upload exceeds the maximum allowed size", "ProposedSize=11|MaxSizeAllowed=10")
 		checkRefusal(t, p.CheckSize(0), CodeEntityTooSmall, "Your proposed upload is smaller than the minimum allowed size", "ProposedSize=0|MinSizeAllowed=1")
 		if p.MaxSize() != 10 || p.CheckSize(10) != nil {

@@ -237,11 +237,21 @@ func (p *Policy) Check(form Form, bucket string) error {
 		}
 	}
 	for _, field := range form {
-		if name := strings.ToLower(field.Name); !covered[name] && !exempt(name) {
+		// Only in ASCII is there one way to fold case.
+		if name := strings.ToLower(field.Name); !isASCII(field.Name) || !covered[name] && !exempt(name) {
 			return newError(CodeAccessDenied, "Invalid according to Policy: Extra input fields: "+field.Name)
 		}
 	}
 	return nil
+}
+
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] > 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *Condition) text() string {

@@ -48,7 +48,7 @@ func (in *v2Input) ambiguous() string {
 	for _, p := range in.query {
 		signed := v2SubResources[p.Name] || in.fromQuery && (isAmz(p.Name) ||
 			strings.EqualFold(p.Name, "Content-Type") || strings.EqualFold(p.Name, "Content-MD5"))
-		if signed && hasControl(p.Value) || hasControl(p.Name) || v2SubResources[p.Name] && resplits(p.Value) {
+		if signed && hasControl(p.Value) || hasControl(p.Name) || isAmz(p.Name) && !isASCII(p.Name) || v2SubResources[p.Name] && resplits(p.Value) {
 			return p.Name
 		}
 	}
