@@ -58,9 +58,13 @@ func run(ctx context.Context, args []string, a *app) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
+	}
+	var told *commandError
+	if code := exitCode(err); code == exitUsage && !errors.As(err, &told) {
+		err = &commandError{code: code, err: err, hint: "it is called as: " + cmd.UseLine() + "\nrun '" + cmd.CommandPath() + " --help' for examples"}
 	}
 	a.report(err)
 	return exitCode(err)
