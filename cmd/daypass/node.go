@@ -135,7 +135,12 @@ func (n *node) listen() error {
 		}
 		n.serve(l, &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute})
 	}
-	return n.listenSocket()
+	if err := n.listenSocket(); err != nil {
+		return err
+	}
+	// Whoever reads that the node is ready must find it so.
+	n.ready.Store(true)
+	return nil
 }
 
 func (n *node) listenS3() error {
@@ -335,7 +340,6 @@ func (n *node) presign(ctx context.Context, r client.PresignRequest) (client.Pre
 
 // run serves until the context ends or a listener fails, then drains.
 func (n *node) run(ctx context.Context) error {
-	n.ready.Store(true)
 	var err error
 	select {
 	case <-ctx.Done():
