@@ -256,5 +256,5 @@ func (c *check) openPolicy(encoded string) (*Policy, error) {
 	if !c.now.Before(p.Expires) {
 		return nil, newError(CodeAccessDenied, "Invalid according to Policy: Policy expired.")
 	}
-	return p, nil
+	return p, c.capEnd()
 }

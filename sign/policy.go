@@ -324,3 +324,14 @@ func (p *Policy) MaxSize() int64 {
 	}
 	return size
 }
+
+// Requires reports whether the policy has the condition that a field, by its
+// exact name, is exactly a value.
+func (p *Policy) Requires(field, value string) bool {
+	for _, c := range p.Conditions {
+		if c.Op == "eq" && !c.bad && c.Field == field && c.Value == value {
+			return true
+		}
+	}
+	return false
+}

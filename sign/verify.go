@@ -50,6 +50,15 @@ type Options struct {
 	// IgnoreForeignAuthorization ignores an Authorization header of another
 	// scheme (such as Bearer) on a pre-signed URL, which S3 refuses.
 	IgnoreForeignAuthorization bool
+	// Until lets a signed x-daypass-until decide when a pre-signed URL ends,
+	// in the place of X-Amz-Expires, which must still be valid. It is for
+	// callers that check limits.
+	Until bool
+	// MaxLifetime is how long after its signing a URL or form may end; one
+	// whose signature does not tell when it was made may not end later than
+	// that from now. Zero is S3's own bound: seven days for URLs of Versions
+	// 4 and 4A, x-daypass-until included, none for others.
+	MaxLifetime time.Duration
 }
 
 // A Verifier checks signatures. It is safe for concurrent use.

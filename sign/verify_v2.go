@@ -34,6 +34,9 @@ func (c *check) queryV2() error {
 		return newError(CodeAccessDenied, "Request has expired",
 			Detail{"Expires", isoTime(c.result.ExpiresAt)}, Detail{"ServerTime", isoTime(c.now)})
 	}
+	if err := c.capEnd(); err != nil {
+		return err
+	}
 	token, _ := c.Query.LookupFold(paramToken)
 	if err := c.lookupKey(id, token); err != nil {
 		return err

@@ -76,15 +76,80 @@ func (c *check) queryDates(r *v4Request, date, expires string) error {
 	}
 	c.result.SignedAt = r.date
 	c.result.ExpiresAt = r.date.Add(time.Duration(seconds) * time.Second)
+	if err := c.setEnd(); err != nil {
+		return err
+	}
 	if !c.now.Before(c.result.ExpiresAt) {
-		return newError(CodeAccessDenied, "Request has expired", Detail{paramExpires, expires},
-			Detail{"Expires", isoTime(c.result.ExpiresAt)}, Detail{"ServerTime", isoTime(c.now)})
+		return c.expired(Detail{paramExpires, expires})
 	}
 	if r.date.Sub(c.now) > MaxSkew {
 		return newError(CodeAccessDenied, "Request is not valid yet", Detail{paramDate, date},
 			Detail{"ServerTime", isoTime(c.now)})
 	}
 	return nil
+}
+
+// expired tells when a URL ended, and that x-daypass-until said so where it
+// did.
+func (c *check) expired(details ...Detail) error {
+	end, now := isoTime(c.result.ExpiresAt), isoTime(c.now)
+	details = append(details, Detail{"Expires", end}, Detail{"ServerTime", now})
+	if c.opts.Until && c.Query.Has(paramUntil) {
+		details = append(details, Detail{"Limit", paramUntil}, Detail{"Allowed", end}, Detail{"Asked", now})
+	}
+	return newError(CodeAccessDenied, "Request has expired", details...)
+}
+
+// setEnd sets when a URL ends where X-Amz-Expires does not decide that alone.
+// An x-daypass-until that is malformed or repeated decides nothing: whoever
+// checks limits refuses it.
+func (c *check) setEnd() error {
+	most := c.opts.MaxLifetime
+	latest := c.result.SignedAt.Add(most)
+	if most > 0 && c.result.ExpiresAt.After(latest) {
+		c.result.ExpiresAt = latest
+	}
+	if !c.opts.Until {
+		return nil
+	}
+	text, n := "", 0
+	for i := range c.Query {
+		if c.Query[i].Name == paramUntil {
+			text, n = c.Query[i].Value, n+1
+		}
+	}
+	until, valid := parseLong(text)
+	if n != 1 || !valid {
+		return nil
+	}
+	if most <= 0 {
+		latest = c.result.SignedAt.Add(MaxLifetime)
+	}
+	if until.After(latest) {
+		return newError(CodeInvalidArgument, "The limit "+paramUntil+" goes beyond what this server allows: a URL signed at "+
+			isoTime(c.result.SignedAt)+" may end at "+isoTime(latest)+".",
+			Detail{"ArgumentName", paramUntil}, Detail{"ArgumentValue", text})
+	}
+	c.result.ExpiresAt = until
+	return nil
+}
+
+// paramUntil is the limit that moves the end of a URL.
+const paramUntil = limitPrefix + "until"
+
+// capEnd refuses a signature that does not bound its own lifetime as far as
+// Options.MaxLifetime asks for.
+func (c *check) capEnd() error {
+	most, since := c.opts.MaxLifetime, c.result.SignedAt
+	if since.IsZero() {
+		since = c.now
+	}
+	if most <= 0 || !c.result.ExpiresAt.After(since.Add(most)) {
+		return nil
+	}
+	return newError(CodeAccessDenied, "Request is valid for longer than this server allows",
+		Detail{"Expires", isoTime(c.result.ExpiresAt)}, Detail{"MaxLifetimeSeconds", strconv.FormatInt(int64(most/time.Second), 10)},
+		Detail{"ServerTime", isoTime(c.now)})
 }
 
 // parseExpires parses X-Amz-Expires: 0 to 604800 seconds.

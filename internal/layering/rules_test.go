@@ -19,10 +19,12 @@ var rules = []rule{
 	{dir: "sign"},
 	{dir: "sign/httpsign", own: []string{"sign"}},
 
-	{dir: "limits", own: []string{"."}},
+	{dir: "limits", own: []string{".", "sign"}, third: []string{"github.com/gabriel-vasile/mimetype"}},
 	{dir: "policy", own: []string{"."}},
 	{dir: "s3", own: []string{"."}},
 	{dir: "audit", own: []string{"."}},
+	{dir: "audit/spool", own: []string{".", "audit"}},
+	{dir: "audit/trail", own: []string{".", "audit"}},
 
 	{dir: "store", own: []string{"."}, third: []string{"github.com/minio/crc64nvme"}},
 	{dir: "store/storetest", own: []string{".", "store"}},
@@ -36,12 +38,16 @@ var rules = []rule{
 
 	{dir: "state", own: []string{"."}},
 	{dir: "state/statetest", own: []string{".", "state"}},
-	{dir: "state/sqlstate", own: []string{".", "state"}, third: []string{"modernc.org/sqlite"}},
+	{dir: "state/ledgertest", own: []string{".", "state"}},
+	{dir: "state/sqlstate", own: []string{".", "state"}, third: []string{
+		"github.com/jackc/pgx/v5",
+		"modernc.org/sqlite",
+	}},
 
-	{dir: "server", own: []string{".", "sign", "limits", "policy", "s3", "store", "state", "audit"}},
+	{dir: "server", own: []string{".", "sign", "limits", "policy", "s3", "store", "state", "audit"}, third: []string{"golang.org/x/time/rate"}},
 
 	{dir: "client", own: []string{".", "sign"}},
-	{dir: "admin", own: []string{".", "client", "sign", "state"}},
+	{dir: "admin", own: []string{".", "client", "limits", "policy", "sign", "state"}},
 
 	{dir: "cmd/daypass", own: []string{"*"}, third: []string{
 		"github.com/BurntSushi/toml",
@@ -53,7 +59,7 @@ var rules = []rule{
 		"rsc.io/qr",
 	}},
 
-	{dir: "internal/explain", own: []string{".", "s3", "sign"}},
+	{dir: "internal/explain", own: []string{".", "limits", "s3", "sign"}},
 	{dir: "internal/layering"},
 }
 
