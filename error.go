@@ -43,6 +43,9 @@ const (
 	XAmzContentSHA256Mismatch Code = "XAmzContentSHA256Mismatch"
 	NoSuchAccessKey           Code = "NoSuchAccessKey"        // admin API only
 	AccessKeyAlreadyExists    Code = "AccessKeyAlreadyExists" // admin API only
+	NoSuchPass                Code = "NoSuchPass"             // admin API only
+	NoSuchLink                Code = "NoSuchLink"             // admin API only
+	LinkAlreadyExists         Code = "LinkAlreadyExists"      // admin API only
 	InsufficientStorage       Code = "InsufficientStorage"
 )
 

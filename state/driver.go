@@ -11,6 +11,10 @@ import (
 type Driver interface {
 	KeyDriver
 	SettingDriver
+	LedgerDriver
+	RevocationDriver
+	PassDriver
+	LinkDriver
 	// Close releases the driver.
 	Close() error
 }
@@ -67,4 +71,152 @@ type KeyRecord struct {
 	Disabled     bool
 	Root         bool
 	Policy       string
+}
+
+// A LedgerDriver keeps the ledger: small entries that are read, changed and
+// written in one step.
+type LedgerDriver interface {
+	// UpdateEntry calls change with the entry of an id, nil where there is
+	// none, and writes what change returns: nil removes the entry, the same
+	// pointer leaves it alone. All of it is one transaction, which may hold
+	// other calls too. change must not block, must not change what it is
+	// given, and may be called again with other values; its error is returned
+	// as it is and leaves the entry alone. An error of the driver leaves open
+	// whether the change was made.
+	UpdateEntry(ctx context.Context, id string, change func(old *EntryRecord) (*EntryRecord, error)) error
+	// Entry returns the entry of an id as it was last written, nil where
+	// there is none.
+	Entry(ctx context.Context, id string) (*EntryRecord, error)
+	// PassEntries returns at most max entries of a pass in order of id, whose
+	// ids come after the given one.
+	PassEntries(ctx context.Context, pass, after string, max int) ([]EntryRecord, error)
+	// DeletePassEntries removes all entries of a pass.
+	DeletePassEntries(ctx context.Context, pass string) error
+	// ExpireEntries removes at most max entries that expire before t and
+	// returns how many.
+	ExpireEntries(ctx context.Context, t time.Time, max int) (int, error)
+}
+
+// An EntryRecord is an entry of the ledger.
+type EntryRecord struct {
+	// ID is unique; it begins with the pass id, where there is one.
+	ID string
+	// Pass is the id of the pass whose entry it is.
+	Pass string
+	Data []byte
+	// Expires is when the entry may be removed; zero: never.
+	Expires time.Time
+}
+
+// A RevocationDriver keeps revocations. Every change to the set of them gets
+// the next version, in the order in which the changes become visible: who has
+// seen version n will never see a change with a version up to n appear.
+type RevocationDriver interface {
+	// InsertRevocation adds a revocation and returns its version. r.Version
+	// is not looked at.
+	InsertRevocation(ctx context.Context, r RevocationRecord) (version int64, err error)
+	// LiftRevocations marks revocations as lifted, which is a change to each,
+	// and lets them expire at t. Ids that do not exist or are lifted already
+	// are passed over. It returns how many were lifted.
+	LiftRevocations(ctx context.Context, ids []string, t time.Time) (int, error)
+	// Revocations returns at most max revocations in order of version, whose
+	// versions come after the given one, lifted ones included.
+	Revocations(ctx context.Context, after int64, max int) ([]RevocationRecord, error)
+	// ExpireRevocations removes at most max revocations that expire before t
+	// and returns how many.
+	ExpireRevocations(ctx context.Context, t time.Time, max int) (int, error)
+}
+
+// A RevocationRecord revokes the passes that match all of its fields that are
+// set. Times are in UTC and whole microseconds.
+type RevocationRecord struct {
+	ID      string
+	Version int64
+	// Pass is the id of one pass.
+	Pass string
+	// Name and Owner are the label of passes and the owner of the access key
+	// that signed them.
+	Name, Owner string
+	// Key is the access key that signed.
+	Key string
+	// Bucket and Prefix are the bucket and the beginning of the key.
+	Bucket, Prefix string
+	// Before matches what was signed before it, or does not tell when.
+	Before time.Time
+	// Created and Creator tell when it was made, and by which access key.
+	Created time.Time
+	Creator string
+	Expires time.Time // zero: never
+	Lifted  bool
+}
+
+// A PassDriver keeps what was seen of passes.
+type PassDriver interface {
+	// AddPasses adds to the records of passes: counts are added up, First is
+	// the earlier, Last the later one, the rest stays as it was first given.
+	AddPasses(ctx context.Context, seen []PassRecord) error
+	// Pass returns what was seen of a pass, nil where nothing was.
+	Pass(ctx context.Context, id string) (*PassRecord, error)
+	// ListPasses returns at most max records that match f, in order of id,
+	// whose ids come after the given one.
+	ListPasses(ctx context.Context, f PassFilter, after string, max int) ([]PassRecord, error)
+	// ExpirePasses removes at most max records that expire before t and
+	// returns how many.
+	ExpirePasses(ctx context.Context, t time.Time, max int) (int, error)
+}
+
+// A PassRecord is what was seen of a pass. Times are in UTC and whole
+// microseconds.
+type PassRecord struct {
+	ID   string
+	Name string
+	// Key is the access key that signed, Owner its owner.
+	Key, Owner string
+	Action     string
+	Bucket     string
+	// Object is the key that was signed, or the prefix.
+	Object string
+	// Limits are the limits as a canonical query.
+	Limits string
+	// Signed is when the pass was signed, Ends when it ends; zero: unknown.
+	Signed, Ends time.Time
+	// First and Last are when it was first and last used, refusals included.
+	First, Last time.Time
+	// Uses counts the requests that were granted, Refused the others.
+	Uses, Refused int64
+	// Received and Sent are bytes of bodies.
+	Received, Sent int64
+	Expires        time.Time // zero: never
+}
+
+// A PassFilter selects passes; empty fields select all. Prefix is the
+// beginning of Object.
+type PassFilter struct{ Owner, Name, Key, Bucket, Prefix string }
+
+// A LinkDriver keeps links.
+type LinkDriver interface {
+	// InsertLink adds a link. LinkAlreadyExists.
+	InsertLink(ctx context.Context, l LinkRecord) error
+	// Link returns a link. NoSuchLink.
+	Link(ctx context.Context, id string) (LinkRecord, error)
+	// ListLinks returns at most max links of an owner, of all where it is
+	// empty, in order of id, whose ids come after the given one.
+	ListLinks(ctx context.Context, owner, after string, max int) ([]LinkRecord, error)
+	// DeleteLink removes a link. NoSuchLink.
+	DeleteLink(ctx context.Context, id string) error
+	// ExpireLinks removes at most max links that expire before t and returns
+	// how many.
+	ExpireLinks(ctx context.Context, t time.Time, max int) (int, error)
+}
+
+// A LinkRecord is a short, stored alias for a pass that is minted when it is
+// opened. Times are in UTC and whole microseconds.
+type LinkRecord struct {
+	ID string
+	// Key is the access key that mints, Owner its owner.
+	Key, Owner string
+	// Pass is the description of what is minted, in JSON.
+	Pass    []byte
+	Created time.Time
+	Expires time.Time // zero: never
 }

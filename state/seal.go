@@ -13,6 +13,7 @@ const (
 	purposeAccessKey     = "access key secret"
 	purposeSessionToken  = "session token"
 	purposeSessionSecret = "session secret"
+	purposeCallerKeys    = "keys of callers"
 )
 
 // sealVersion is the first byte of what seal returns. Another scheme takes

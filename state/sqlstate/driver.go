@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/state"
@@ -12,94 +11,73 @@ import (
 
 // A Driver keeps state in an SQL database.
 type Driver struct {
-	read, write *sql.DB
-	// diskFull tells the engine's way of saying that its disk is full.
-	diskFull func(error) bool
+	read   *sql.DB
+	writer *writer
+	engine engine
 }
 
 var _ state.Driver = (*Driver)(nil)
 
 // newDriver returns a driver over the given pools, with the schema up to
 // date. It closes them when it fails.
-func newDriver(ctx context.Context, read, write *sql.DB, diskFull func(error) bool) (*Driver, error) {
-	d := &Driver{read: read, write: write, diskFull: diskFull}
+func newDriver(ctx context.Context, read, write *sql.DB, e engine) (*Driver, error) {
 	steps, err := migrations()
 	if err == nil {
-		err = migrate(ctx, write, steps)
+		err = migrate(ctx, write, steps, e)
 	}
 	if err != nil {
-		d.Close()
-		return nil, err
+		return nil, errors.Join(err, read.Close(), write.Close())
 	}
-	return d, nil
+	return &Driver{read: read, writer: newWriter(newSession(write, e), idleWriter), engine: e}, nil
 }
 
-// Close waits for running statements and closes the database.
+// Close lets the calls that have begun finish and closes the database. Calls
+// that come later fail.
 func (d *Driver) Close() error {
-	return d.fail("Close", errors.Join(d.read.Close(), d.write.Close()))
+	return d.fail("Close", errors.Join(d.writer.close(), d.read.Close()))
 }
 
-// Setting implements state.Driver.
-func (d *Driver) Setting(ctx context.Context, name string) ([]byte, error) {
-	v, err := setting(ctx, d.read, name)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return v, d.fail("Setting", err)
+// Commits returns how many transactions have been committed for writing, each
+// of which the disk has synced.
+func (d *Driver) Commits() int64 { return d.writer.session.commits.Load() }
+
+// do runs a job in a transaction of the writer, which may be run several
+// times. A *daypass.Error that it returns is the answer and must leave no
+// trace in the transaction.
+func (d *Driver) do(ctx context.Context, op string, job func(ctx context.Context, t *tx) error) error {
+	return d.fail(op, d.writer.submit(&request{ctx: ctx, job: job}))
 }
 
-// InitSetting implements state.Driver.
-func (d *Driver) InitSetting(ctx context.Context, name string, value []byte) (have []byte, err error) {
-	err = inTx(ctx, d.write, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, value)
-		if err != nil {
-			return err
+// changeOne runs a statement that changes one row, and refuses with a code
+// when there was nothing to change.
+func (d *Driver) changeOne(ctx context.Context, op string, none daypass.Code, statement string, args ...any) error {
+	return d.do(ctx, op, func(ctx context.Context, t *tx) error {
+		n, err := t.exec(ctx, statement, args...)
+		if err == nil && n == 0 {
+			return refuse(op, none)
 		}
-		have, err = setting(ctx, tx, name)
 		return err
 	})
-	return have, d.fail("InitSetting", err)
 }
 
-// A querier is a database or a transaction.
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+// refuse returns an error of the operation op that is no failure.
+func refuse(op string, code daypass.Code) error {
+	return &daypass.Error{Op: "sqlstate." + op, Code: code}
 }
 
-// setting returns the value of a setting, or sql.ErrNoRows.
-func setting(ctx context.Context, q querier, name string) ([]byte, error) {
-	var v []byte
-	err := q.QueryRowContext(ctx, `SELECT value FROM settings WHERE name = $1`, name).Scan(&v)
-	if v == nil && err == nil {
-		v = []byte{} // nil would say that it was never set
-	}
-	return v, err
-}
-
-// fail returns err as an error of the operation op, nil for nil.
+// fail returns err as an error of the operation op, nil for nil. What is a
+// *daypass.Error already stays as it is.
 func (d *Driver) fail(op string, err error) error {
-	if err == nil {
-		return nil
+	var refusal *daypass.Error
+	if err == nil || errors.As(err, &refusal) {
+		return err
 	}
 	e := &daypass.Error{Op: "sqlstate." + op, Code: daypass.InternalError, Err: err}
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		e.Code, e.Err = daypass.NoSuchAccessKey, nil
-	case d.diskFull(err):
+	switch d.engine.classify(err) {
+	case diskFull:
 		e.Code = daypass.InsufficientStorage
+	case unreachable:
+		e.Code = daypass.ServiceUnavailable
 	}
 	return e
-}
-
-// micros returns t as the database keeps it, NULL for the zero time.
-func micros(t time.Time) sql.NullInt64 {
-	return sql.NullInt64{Int64: t.UnixMicro(), Valid: !t.IsZero()}
-}
-
-// timeOf is the inverse of micros.
-func timeOf(v sql.NullInt64) time.Time {
-	if !v.Valid {
-		return time.Time{}
-	}
-	return time.UnixMicro(v.Int64).UTC()
 }

@@ -12,100 +12,115 @@ const (
 	selectKey = `SELECT id, sealed_secret, owner, name, created, expires, disabled, root, policy FROM access_keys `
 	insertKey = `INSERT INTO access_keys (id, sealed_secret, owner, name, created, expires, disabled, root, policy)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`
+	deleteRoots = `DELETE FROM access_keys WHERE root OR id = $1`
 )
 
 // InsertKey implements state.Driver.
 func (d *Driver) InsertKey(ctx context.Context, k state.KeyRecord) error {
 	const op = "InsertKey"
-	res, err := d.write.ExecContext(ctx, insertKey, keyArgs(k)...)
-	if err != nil {
-		return d.fail(op, err)
+	if err := checkKey(op, k); err != nil {
+		return err
 	}
-	n, err := res.RowsAffected()
-	if err == nil && n == 0 {
-		return &daypass.Error{Op: "sqlstate." + op, Code: daypass.AccessKeyAlreadyExists}
-	}
-	return d.fail(op, err)
+	return d.changeOne(ctx, op, daypass.AccessKeyAlreadyExists, insertKey, keyArgs(k)...)
 }
 
 // Key implements state.Driver.
 func (d *Driver) Key(ctx context.Context, id string) (state.KeyRecord, error) {
-	k, err := scanKey(d.read.QueryRowContext(ctx, selectKey+`WHERE id = $1`, id))
-	return k, d.fail("Key", err)
+	const op = "Key"
+	if !validText(id) {
+		return state.KeyRecord{}, refuse(op, daypass.NoSuchAccessKey)
+	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	return d.oneKey(op, d.read.QueryRowContext(ctx, selectKey+`WHERE id = $1`, id))
 }
 
 // RootKey implements state.Driver.
 func (d *Driver) RootKey(ctx context.Context) (state.KeyRecord, error) {
-	k, err := scanKey(d.read.QueryRowContext(ctx, selectKey+`WHERE root`))
-	return k, d.fail("RootKey", err)
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	return d.oneKey("RootKey", d.read.QueryRowContext(ctx, selectKey+`WHERE root`))
+}
+
+// oneKey reads the one row of a query for a key.
+func (d *Driver) oneKey(op string, row *sql.Row) (state.KeyRecord, error) {
+	k, err := scanKey(row)
+	if err == sql.ErrNoRows {
+		err = refuse(op, daypass.NoSuchAccessKey)
+	}
+	return k, d.fail(op, err)
 }
 
 // ListKeys implements state.Driver.
 func (d *Driver) ListKeys(ctx context.Context, after string, max int) ([]state.KeyRecord, error) {
 	const op = "ListKeys"
+	if err := checkText(op, after); err != nil {
+		return nil, err
+	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
 	rows, err := d.read.QueryContext(ctx, selectKey+`WHERE id > $1 ORDER BY id LIMIT $2`, after, max)
-	if err != nil {
-		return nil, d.fail(op, err)
-	}
-	defer rows.Close()
-	var keys []state.KeyRecord
-	for rows.Next() {
-		k, err := scanKey(rows)
-		if err != nil {
-			return nil, d.fail(op, err)
-		}
-		keys = append(keys, k)
-	}
-	return keys, d.fail(op, rows.Err())
+	keys, err := collect(rows, err, scanKey)
+	return keys, d.fail(op, err)
 }
 
 // SetKeyDisabled implements state.Driver.
 func (d *Driver) SetKeyDisabled(ctx context.Context, id string, disabled bool) error {
-	return d.changeOne(ctx, "SetKeyDisabled", `UPDATE access_keys SET disabled = $1 WHERE id = $2`, disabled, id)
+	return d.changeKey(ctx, "SetKeyDisabled", id, `UPDATE access_keys SET disabled = $1 WHERE id = $2`, disabled, id)
 }
 
 // SetKeyPolicy implements state.Driver.
 func (d *Driver) SetKeyPolicy(ctx context.Context, id, policy string) error {
-	return d.changeOne(ctx, "SetKeyPolicy", `UPDATE access_keys SET policy = $1 WHERE id = $2`, policy, id)
+	const op = "SetKeyPolicy"
+	if err := checkText(op, policy); err != nil {
+		return err
+	}
+	return d.changeKey(ctx, op, id, `UPDATE access_keys SET policy = $1 WHERE id = $2`, policy, id)
 }
 
 // DeleteKey implements state.Driver.
 func (d *Driver) DeleteKey(ctx context.Context, id string) error {
-	return d.changeOne(ctx, "DeleteKey", `DELETE FROM access_keys WHERE id = $1`, id)
+	return d.changeKey(ctx, "DeleteKey", id, `DELETE FROM access_keys WHERE id = $1`, id)
 }
 
 // ReplaceRoot implements state.Driver.
 func (d *Driver) ReplaceRoot(ctx context.Context, k state.KeyRecord) error {
-	err := inTx(ctx, d.write, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM access_keys WHERE root OR id = $1`, k.ID); err != nil {
+	const op = "ReplaceRoot"
+	if err := checkKey(op, k); err != nil {
+		return err
+	}
+	return d.do(ctx, op, func(ctx context.Context, t *tx) error {
+		if _, err := t.exec(ctx, deleteRoots, k.ID); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, insertKey, keyArgs(k)...)
+		n, err := t.exec(ctx, insertKey, keyArgs(k)...)
+		if err == nil && n == 0 {
+			return errRace // another root key came in between
+		}
 		return err
 	})
-	return d.fail("ReplaceRoot", err)
 }
 
-// changeOne runs a statement that changes one access key.
-func (d *Driver) changeOne(ctx context.Context, op, statement string, args ...any) error {
-	res, err := d.write.ExecContext(ctx, statement, args...)
-	if err != nil {
-		return d.fail(op, err)
+// changeKey runs a statement that changes the key with an id.
+func (d *Driver) changeKey(ctx context.Context, op, id, statement string, args ...any) error {
+	if !validText(id) {
+		return refuse(op, daypass.NoSuchAccessKey)
 	}
-	n, err := res.RowsAffected()
-	if err == nil && n == 0 {
-		err = sql.ErrNoRows
-	}
-	return d.fail(op, err)
+	return d.changeOne(ctx, op, daypass.NoSuchAccessKey, statement, args...)
+}
+
+// checkKey returns InvalidArgument for a key that cannot be kept.
+func checkKey(op string, k state.KeyRecord) error {
+	return checkText(op, k.ID, k.Owner, k.Name, k.Policy)
 }
 
 // keyArgs returns the parameters of insertKey.
 func keyArgs(k state.KeyRecord) []any {
-	return []any{k.ID, k.SealedSecret, k.Owner, k.Name, micros(k.Created), micros(k.Expires), k.Disabled, k.Root, k.Policy}
+	return []any{k.ID, blob(k.SealedSecret), k.Owner, k.Name, k.Created.UnixMicro(), micros(k.Expires), k.Disabled, k.Root, k.Policy}
 }
 
 // scanKey reads a row of selectKey.
-func scanKey(row interface{ Scan(...any) error }) (state.KeyRecord, error) {
+func scanKey(row scanner) (state.KeyRecord, error) {
 	var k state.KeyRecord
 	var created, expires sql.NullInt64
 	err := row.Scan(&k.ID, &k.SealedSecret, &k.Owner, &k.Name, &created, &expires, &k.Disabled, &k.Root, &k.Policy)

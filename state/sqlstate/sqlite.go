@@ -20,6 +20,10 @@ const (
 	maxReaders = 4
 	// idleReader is how long a reader that has nothing to do stays open.
 	idleReader = time.Minute
+	// readerCache and writerCache bound the pages that a connection caches,
+	// in KiB. A batch of changes should fit, or its pages go to disk twice.
+	readerCache = 256
+	writerCache = 2048
 )
 
 // OpenSQLite returns a driver that keeps state in the SQLite database file at
@@ -42,30 +46,32 @@ func openSQLite(ctx context.Context, path string) (*Driver, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
-	write, err := openPool(path, url.Values{"_txlock": {"immediate"}, "_journal_mode": {"WAL"}})
+	write, err := openPool(path, writerCache, url.Values{"_txlock": {"immediate"}, "_journal_mode": {"WAL"}})
 	if err != nil {
 		return nil, err
 	}
 	write.SetMaxOpenConns(1) // SQLite has one writer at a time: wait for it here
-	read, err := openPool(path, url.Values{"_query_only": {"1"}})
+	write.SetConnMaxIdleTime(idleWriter)
+	read, err := openPool(path, readerCache, url.Values{"_query_only": {"1"}})
 	if err != nil {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(maxReaders)
 	read.SetMaxIdleConns(maxReaders)
 	read.SetConnMaxIdleTime(idleReader)
-	return newDriver(ctx, read, write, sqliteDiskFull)
+	return newDriver(ctx, read, write, engine{prepare: true, classify: classifySQLite, adapt: asIs})
 }
 
-// openPool returns a pool of connections to the file at path. The settings
+// openPool returns a pool of connections to the file at path, each with a
+// cache of so many KiB. The settings
 // are explained at https://sqlite.org/pragma.html.
-func openPool(path string, q url.Values) (*sql.DB, error) {
+func openPool(path string, cache int, q url.Values) (*sql.DB, error) {
 	q.Set("_busy_timeout", "5000") // milliseconds to wait for another process
 	q.Set("_synchronous", "FULL")  // in WAL mode: sync on every commit
 	q.Set("_foreign_keys", "1")
 	q["_pragma"] = []string{
-		"cache_size(-256)", // KiB per connection
-		"fullfsync(1)",     // macOS: through the drive's cache
+		fmt.Sprintf("cache_size(-%d)", cache),
+		"fullfsync(1)", // macOS: through the drive's cache
 	}
 	dsn := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}
 	c, err := sqlite.NewConnector(dsn.String())
@@ -94,8 +100,21 @@ func createPrivate(path string) error {
 	return errors.Join(f.Close(), dir.Sync(), dir.Close())
 }
 
-// sqliteDiskFull reports whether SQLite failed for lack of space.
-func sqliteDiskFull(err error) bool {
+// classifySQLite tells what an error of SQLite means,
+// https://sqlite.org/rescode.html.
+func classifySQLite(err error) failure {
 	var e *sqlite.Error
-	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL
+	if !errors.As(err, &e) {
+		return poisoned
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
+		return conflict
+	case sqlite3.SQLITE_FULL:
+		return diskFull
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_IOERR,
+		sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY:
+		return broken
+	}
+	return poisoned
 }

@@ -3,6 +3,7 @@ package sqlstate_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/state"
+	"github.com/daypass/daypass/state/ledgertest"
 	"github.com/daypass/daypass/state/sqlstate"
 	"github.com/daypass/daypass/state/statetest"
 )
@@ -49,6 +51,20 @@ func record(id string) state.KeyRecord {
 func TestSQLiteConformance(t *testing.T) {
 	statetest.Run(t, func(t *testing.T) state.Driver {
 		return open(t, filepath.Join(t.TempDir(), "state.db"))
+	})
+}
+
+func TestSQLiteLedger(t *testing.T) {
+	ledgertest.Run(t, func(t *testing.T) state.Driver {
+		return open(t, filepath.Join(t.TempDir(), "state.db"))
+	})
+}
+
+// Several processes may share the file.
+func TestSQLiteSharedConformance(t *testing.T) {
+	statetest.RunShared(t, func(t *testing.T) []state.Driver {
+		path := filepath.Join(t.TempDir(), "state.db")
+		return []state.Driver{open(t, path), open(t, path), open(t, path)}
 	})
 }
 
@@ -170,12 +186,12 @@ func TestSQLiteNewerSchema(t *testing.T) {
 	if err := open(t, path).Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openRaw(t, path).Exec(`INSERT INTO schema_version (version) VALUES (7)`); err != nil {
+	if _, err := openRaw(t, path).Exec(`INSERT INTO schema_version (version) VALUES (1000)`); err != nil {
 		t.Fatal(err)
 	}
 	_, err := sqlstate.OpenSQLite(t.Context(), path)
-	if err == nil || !strings.Contains(err.Error(), "schema version 7") {
-		t.Errorf("OpenSQLite: %v, want a complaint about schema version 7", err)
+	if err == nil || !strings.Contains(err.Error(), "schema version 1000") {
+		t.Errorf("OpenSQLite: %v, want a complaint about schema version 1000", err)
 	}
 }
 
@@ -201,24 +217,24 @@ func TestSQLiteSettings(t *testing.T) {
 	d := open(t, filepath.Join(t.TempDir(), "state.db"))
 	want := map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1",
-		"busy_timeout": "5000", "cache_size": "-256", "fullfsync": "1",
+		"busy_timeout": "5000", "fullfsync": "1",
 	}
 	for pragma, want := range want {
-		for name, db := range sqlstate.Pools(d) {
-			var got string
-			if err := db.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
-				t.Errorf("%s: %s = %q, %v; want %q", name, pragma, got, err, want)
+		for _, writing := range []bool{false, true} {
+			got, err := sqlstate.Query(t.Context(), d, writing, "PRAGMA "+pragma)
+			if err != nil || got != want {
+				t.Errorf("writing %t: %s = %q, %v; want %q", writing, pragma, got, err, want)
 			}
 		}
 	}
-	if _, err := sqlstate.Pools(d)["read"].Exec(`DELETE FROM access_keys`); err == nil {
-		t.Error("a reader can write")
+	if _, err := sqlstate.Query(t.Context(), d, false, `DELETE FROM access_keys RETURNING id`); err == nil || errors.Is(err, sql.ErrNoRows) {
+		t.Errorf("a reader can write: %v", err)
 	}
 }
 
 func TestSQLiteFull(t *testing.T) {
 	d := open(t, filepath.Join(t.TempDir(), "state.db"))
-	if _, err := sqlstate.Pools(d)["write"].Exec(`PRAGMA max_page_count = 1`); err != nil {
+	if _, err := sqlstate.Query(t.Context(), d, true, `PRAGMA max_page_count = 1`); err != nil {
 		t.Fatal(err)
 	}
 	big := record("big")

@@ -46,6 +46,8 @@ func testBucketSettings(t *testing.T, d state.Driver) {
 	set("b2", "policy", []byte("other"))
 	set("b1", "policy", []byte("replaced"))
 	want("b1", map[string][]byte{"policy": []byte("replaced"), "cors": []byte("\x00\xff")})
+	set("b1", "cors", []byte{})
+	want("b1", map[string][]byte{"policy": []byte("replaced"), "cors": {}})
 	set("b1", "cors", nil)
 	set("b1", "never set", nil)
 	want("b1", map[string][]byte{"policy": []byte("replaced")})

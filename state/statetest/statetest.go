@@ -4,8 +4,6 @@ package statetest
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -18,13 +16,73 @@ import (
 	"github.com/daypass/daypass/state"
 )
 
+// A testCase tests one promise of drivers.
+type testCase struct {
+	name string
+	test func(*testing.T, state.Driver)
+}
+
+// A sharedCase tests a promise that must hold among several drivers over the
+// same state, and for one alone.
+type sharedCase struct {
+	name string
+	test func(*testing.T, []state.Driver)
+}
+
 // Run tests the drivers that open returns. Each call returns a driver over
 // empty state, which Run closes.
 func Run(t *testing.T, open func(t *testing.T) state.Driver) {
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, state.Driver)
-	}{
+	for _, c := range slices.Concat(keyCases(), ledgerCases(), revocationCases(), passCases(), linkCases(), textCases()) {
+		t.Run(c.name, func(t *testing.T) {
+			d := open(t)
+			defer closeAll(t, d)
+			c.test(t, d)
+		})
+	}
+	for _, c := range sharedCases() {
+		t.Run(c.name, func(t *testing.T) {
+			d := open(t)
+			defer closeAll(t, d)
+			c.test(t, []state.Driver{d})
+		})
+	}
+}
+
+// RunShared tests what several processes rely on that share their state. Each
+// call of open returns drivers over the same empty state, which RunShared
+// closes.
+func RunShared(t *testing.T, open func(t *testing.T) []state.Driver) {
+	for _, c := range sharedCases() {
+		t.Run(c.name, func(t *testing.T) {
+			ds := open(t)
+			defer closeAll(t, ds...)
+			c.test(t, ds)
+		})
+	}
+}
+
+func closeAll(t *testing.T, ds ...state.Driver) {
+	for _, d := range ds {
+		if err := d.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}
+}
+
+func sharedCases() []sharedCase {
+	return []sharedCase{
+		{"EntryRace", testEntryRace},
+		{"EntryFirst", testEntryFirst},
+		{"EntryRemovalRace", testEntryRemovalRace},
+		{"OwnErrors", testOwnErrors},
+		{"RevocationRace", testRevocationRace},
+		{"PassRace", testPassRace},
+		{"RootReplaceRace", testRootReplaceRace},
+	}
+}
+
+func keyCases() []testCase {
+	return []testCase{
 		{"KeyRoundTrip", testKeyRoundTrip},
 		{"KeyIDs", testKeyIDs},
 		{"InsertTaken", testInsertTaken},
@@ -42,16 +100,6 @@ func Run(t *testing.T, open func(t *testing.T) state.Driver) {
 		{"KeyPolicy", testKeyPolicy},
 		{"BucketSettings", testBucketSettings},
 		{"Canceled", testCanceled},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			d := open(t)
-			defer func() {
-				if err := d.Close(); err != nil {
-					t.Errorf("Close: %v", err)
-				}
-			}()
-			c.test(t, d)
-		})
 	}
 }
 
@@ -343,15 +391,24 @@ func testReadYourWrites(t *testing.T, d state.Driver) {
 	}
 }
 
-func testCanceled(t *testing.T, d state.Driver) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := d.Key(ctx, "any")
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("Key: %v, want context.Canceled", err)
+// testRootReplaceRace replaces the root key from many callers: all succeed,
+// and one key is left.
+func testRootReplaceRace(t *testing.T, ds []state.Driver) {
+	errs := race(func(i int) error {
+		for n := range 5 {
+			if err := ds[i%len(ds)].ReplaceRoot(t.Context(), root(fmt.Sprintf("root-%d-%d", i, n))); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, err := range errs {
+		if err != nil {
+			t.Error(err)
+		}
 	}
-	if err := d.InsertKey(ctx, key("late")); !errors.Is(err, context.Canceled) {
-		t.Errorf("InsertKey: %v, want context.Canceled", err)
+	keys, err := ds[0].ListKeys(t.Context(), "", 10)
+	if err != nil || len(keys) != 1 || !keys[0].Root {
+		t.Errorf("keys %v, %v; want one root key", keys, err)
 	}
-	insert(t, d, key("late")) // the driver works on, and nothing was stored
 }
