@@ -11,6 +11,7 @@ const (
 	SchemeHeader    Scheme = "header"    // Authorization header
 	SchemeQuery     Scheme = "query"     // pre-signed URL
 	SchemeForm      Scheme = "form"      // POST policy
+	SchemeCookie    Scheme = "cookie"    // pre-signed URL for a prefix, sent as a cookie
 )
 
 // A Grant is what authentication found out about a request. It says who
@@ -34,6 +35,8 @@ type Grant struct {
 	// PassID identifies the pass, that is one pre-signed URL or signed
 	// form, however it is spelled; empty for other schemes.
 	PassID string
+	// Name is the label that the pass carries, if any.
+	Name string
 }
 
 // Anonymous reports whether the request carried no signature.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/limits"
 	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/state"
@@ -25,6 +26,12 @@ type call struct {
 	key daypass.AccessKey
 	// result is what the signature proved.
 	result *sign.Result
+	// limits are those of the pass, nil where there are none.
+	limits *limits.Set
+	// pin is the PIN that came with a form. asking says that the call only
+	// finds out which PIN a pass has.
+	pin    string
+	asking bool
 	// head are the headers, wherever the request carries them.
 	head headers
 	// now is the time at which the signature was checked.
@@ -40,30 +47,37 @@ type call struct {
 }
 
 // authenticate finds out who signed a request. A request without a signature
-// is authenticated as anonymous.
+// is authenticated as anonymous. Where the signature is good and something
+// else is not, the call is returned with the error.
 func (s *Server) authenticate(r *http.Request, t *target) (*call, error) {
 	c := &call{target: t, r: r, now: s.cfg.Clock()}
+	path, query, err := t.signedFor()
+	if err != nil {
+		return nil, err
+	}
 	var few [8]sign.Host
 	req := sign.Request{
-		Method: r.Method, Path: t.path, Query: t.query, Header: r.Header, ContentLength: r.ContentLength,
+		Method: r.Method, Path: path, Query: query, Header: r.Header, ContentLength: r.ContentLength,
 		Hosts:      s.names.candidates(few[:0], &t.view, t.decoded, t.place),
 		HostBucket: t.place.hostBucket,
 	}
-	var err error
 	if c.result, err = s.verify(c.remembering(r.Context()), &req, c); err != nil {
 		return nil, signError(err)
 	}
 	if err := bindsPrefix(c.result, t.place); err != nil {
 		return nil, err
 	}
-	if err := c.refuseLimits(); err != nil {
-		return nil, err
-	}
-	if c.head, err = newHeaders(r.Header, t.query, c.result); err != nil {
-		return nil, err
-	}
 	c.setGrant()
-	return c, s.checkAge(c)
+	if c.head, err = newHeaders(r.Header, t.query, c.result); err != nil {
+		return c, err
+	}
+	if err := s.checkAge(c); err != nil {
+		return c, err
+	}
+	if err := s.limitedBy(c, t.query); err != nil {
+		return c, err
+	}
+	return c, c.checkOptions()
 }
 
 // authenticateForm finds out who signed the form that a call carries, and puts
@@ -141,28 +155,6 @@ func (s *Server) checkAge(c *call) error {
 			}}
 	}
 	return nil
-}
-
-// refuseLimits refuses every limit, since none can be enforced yet: a limit
-// that is not enforced must not be ignored.
-func (c *call) refuseLimits() error {
-	for _, p := range c.query {
-		if sign.IsLimit(p.Name) {
-			return limitRefused(p.Name)
-		}
-	}
-	for name := range c.r.Header {
-		if sign.IsLimit(name) {
-			return limitRefused(strings.ToLower(name))
-		}
-	}
-	return nil
-}
-
-func limitRefused(name string) error {
-	return &daypass.Error{Code: daypass.NotImplemented,
-		Message: "The limit " + name + " cannot be enforced by this server, so the request is refused.",
-		Details: []daypass.Detail{{Name: "ArgumentName", Value: name}}}
 }
 
 // signingKeys shows access keys to package sign.

@@ -17,23 +17,38 @@ func (s *Server) authorize(c *call) error {
 	if c.grant.Anonymous() && c.overridesHeaders() {
 		return invalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
 	}
+	if err := s.admit(c); err != nil {
+		return err
+	}
 	if err := s.findBucket(c); err != nil {
 		return err
 	}
 	switch c.action.Name {
-	case s3.PostObject, daypass.DeleteObjects:
-		// What a form signs and what is to be deleted stand in the body: the
-		// operations ask authorizeForm and authorizeDelete.
+	case s3.PostObject:
+		// Who signed a form stands in the body: the operation asks
+		// authorizeForm.
 		return nil
+	case daypass.DeleteObjects:
+		// So does what is to be deleted: the operation asks authorizeDelete.
+	default:
+		if err := s.authorizeCall(c); err != nil {
+			return err
+		}
 	}
-	return s.authorizeCall(c)
+	return s.confirm(c)
 }
 
 // authorizeForm is authorize for a form, once authenticateForm has told who
 // signed it and c.ref what it writes.
 func (s *Server) authorizeForm(c *call) error {
+	if err := s.admit(c); err != nil {
+		return err
+	}
 	c.free = s.isFree(c)
-	return s.authorizeCall(c)
+	if err := s.authorizeCall(c); err != nil {
+		return err
+	}
+	return s.confirm(c)
 }
 
 // authorizeDelete decides about one object of DeleteObjects. It may be called
@@ -84,6 +99,9 @@ func (s *Server) isFree(c *call) bool {
 // authorizeCall decides about a call's action on its resource, and about what
 // else its headers ask for.
 func (s *Server) authorizeCall(c *call) error {
+	if c.zips() {
+		return s.permitTree(c)
+	}
 	q := question{permission: c.action.Permission, ref: c.ref}
 	if c.ref.VersionID != "" && c.action.VersionPermission != "" {
 		q.permission = c.action.VersionPermission
@@ -248,7 +266,10 @@ type deliberation struct {
 	// they could not be found out.
 	tags            []s3.Tag
 	tagsRead, blind bool
-	one             [1]string
+	// hidden says that a proxy does not tell the client's address, about which
+	// a policy asks.
+	hidden bool
+	one    [1]string
 }
 
 // sameAccount reports whether the caller's account owns the bucket. The root
@@ -271,6 +292,9 @@ func (d *deliberation) evaluate() policy.Verdict {
 		set.Resource, set.BindRoot = d.rules.policy, d.rules.bindRoot
 	}
 	v := policy.Evaluate(&r, &set)
+	if d.hidden {
+		return policy.Verdict{Decision: policy.ExplicitDeny}
+	}
 	if v.Decision == policy.Allowed && !set.SameAccount && d.rules.public && d.rules.block.RestrictPublicBuckets {
 		return policy.Verdict{Decision: policy.ImplicitDeny, Missing: policy.Bucket}
 	}
@@ -281,7 +305,7 @@ func (d *deliberation) evaluate() policy.Verdict {
 func (d *deliberation) own() bool {
 	r, who := d.request(), d.call.deciding
 	set := policy.Set{Identity: who.identity, Session: who.session, SameAccount: true}
-	return !who.principal.Anonymous && policy.Evaluate(&r, &set).Decision == policy.Allowed
+	return !who.principal.Anonymous && policy.Evaluate(&r, &set).Decision == policy.Allowed && !d.hidden
 }
 
 // decide asks the policies and, where these leave it open, the access control
@@ -369,6 +393,10 @@ func (d *deliberation) initiated() bool {
 
 // denied words a refusal. Within its own account a caller is told why.
 func (d *deliberation) denied(v policy.Verdict) error {
+	if d.hidden {
+		return &daypass.Error{Op: "server.authorize", Code: daypass.AccessDenied,
+			Err: errors.New("a policy asks for the client's address, which X-Forwarded-For and Forwarded do not tell")}
+	}
 	e := &daypass.Error{Op: "server.authorize", Code: daypass.AccessDenied, Err: errors.New(v.Reason())}
 	if d.sameAccount() && !d.call.grant.Anonymous() {
 		r := d.request()

@@ -34,13 +34,16 @@ func (c *call) receive(w *response, opts store.UploadOptions, sum bodyChecksum) 
 			return nil, err
 		}
 	}
-	body := w.pace.reader(c.r.Body)
+	body := w.rated(c.r.Context(), w.pace.reader(c.r.Body))
 	if c.result.Payload.Chunked() {
 		chunks := sign.NewChunkReader(body, c.result, opts.Size, c.head.sent.Values("X-Amz-Trailer"))
 		body = chunkBody{chunks}
 		if sum.trailer {
 			opts.Trailer = func() (string, error) { return chunks.Trailer().Get(sum.header), nil }
 		}
+	}
+	if body, err = c.limitUpload(body, &opts); err != nil {
+		return nil, err
 	}
 	return store.NewUpload(body, opts)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/s3"
-	"github.com/daypass/daypass/sign"
 )
 
 // corsRules are the origins whose scripts may use the endpoint.
@@ -214,10 +213,8 @@ func listsMethod(method string) bool {
 
 // preflightPlace returns what a preflight is about.
 func (s *Server) preflightPlace(r *http.Request) place {
-	path, _ := sign.RawTarget(r)
-	if decoded, err := sign.UnescapePath(path); err == nil && strings.HasPrefix(decoded, "/") {
-		v := s.view(r)
-		return s.names.place(v.host, decoded, v.stripped)
+	if p, ok := s.placeOf(r); ok {
+		return p
 	}
 	return place{level: s3.BucketLevel}
 }

@@ -215,7 +215,7 @@ func TestPostRefusals(t *testing.T) {
 		"too small":          {replaced(signed, "file", "x"), 400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size", "<ProposedSize>1</ProposedSize><MinSizeAllowed>2</MinSizeAllowed>"},
 		"too many fields":    {append([]formField{{name: "x-ignore-a", value: strings.Repeat("x", 20<<10)}}, signed...), 400, "MaxPostPreDataLengthExceededError", "Your POST request fields preceding the upload file were too large.", ""},
 		"endless fields":     {append([]formField{{name: "x-ignore-a", value: strings.Repeat("x", 200<<10)}}, signed...), 400, "MaxPostPreDataLengthExceededError", "", ""},
-		"a limit":            {append([]formField{{name: "X-Daypass-Uses", value: "1"}}, signed...), 501, "NotImplemented", "", "<ArgumentName>x-daypass-uses</ArgumentName>"},
+		"a limit":            {append([]formField{{name: "X-Daypass-Uses", value: "1"}}, signed...), 400, "InvalidArgument", "", "<ArgumentName>x-daypass-uses</ArgumentName>"},
 	} {
 		r := e.send(e.post(c.fields))
 		if r.status != c.status || r.code() != c.code || c.message != "" && strings.ReplaceAll(r.element("Message"), "&quot;", `"`) != c.message || !strings.Contains(r.body, c.elements) {

@@ -240,24 +240,6 @@ func (s *Server) view(r *http.Request) view {
 	return v
 }
 
-// trusts reports whether the peer is a configured proxy.
-func (s *Server) trusts(remote string) bool {
-	if len(s.cfg.TrustedProxies) == 0 {
-		return false
-	}
-	peer, err := netip.ParseAddrPort(remote)
-	if err != nil {
-		return false
-	}
-	addr := peer.Addr().Unmap().WithZone("")
-	for _, p := range s.cfg.TrustedProxies {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
-}
-
 func (v *view) forward(h http.Header) {
 	host := firstListed(h.Get("X-Forwarded-Host"))
 	if host == "" {

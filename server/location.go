@@ -1,9 +1,6 @@
 package server
 
-import (
-	"net/http"
-	"strings"
-)
+import "net/http"
 
 // location returns the URL of a path as the client of a call sees it.
 func (s *Server) location(c *call, path string) string {
@@ -13,7 +10,7 @@ func (s *Server) location(c *call, path string) string {
 // scheme returns the scheme that the client used, as far as that can be
 // believed.
 func (s *Server) scheme(r *http.Request) string {
-	if r.TLS != nil || s.trusts(r.RemoteAddr) && strings.EqualFold(forwardedProto(r.Header), "https") {
+	if s.encrypted(r) {
 		return "https"
 	}
 	return "http"

@@ -14,6 +14,9 @@ import (
 // getObject answers with an object or a part of it (S3 API reference,
 // GetObject).
 func (s *Server) getObject(w *response, c *call) error {
+	if c.zips() {
+		return s.sendTree(w, c)
+	}
 	over, err := c.overrides()
 	if err != nil {
 		return err
@@ -23,17 +26,26 @@ func (s *Server) getObject(w *response, c *call) error {
 		return c.noObject(w.Header(), obj, err)
 	}
 	defer body.Close()
-	part, err := c.present(w, obj, over)
+	part, err := c.choose(w, obj)
 	if err != nil {
 		return err
 	}
+	d, err := s.draw(c, obj, part.n, part.partial)
+	if err != nil {
+		return err
+	}
+	c.present(w, obj, part, over)
+	s.setCookie(w, c)
 	w.WriteHeader(part.status())
-	return w.send(body, part.off, part.n)
+	return s.sendCounted(w, c, body, part, d)
 }
 
 // headObject answers with what a GET would, without the body (S3 API
 // reference, HeadObject).
 func (s *Server) headObject(w *response, c *call) error {
+	if c.zips() {
+		return s.sendTree(w, c)
+	}
 	over, err := c.overrides()
 	if err != nil {
 		return err
@@ -42,10 +54,15 @@ func (s *Server) headObject(w *response, c *call) error {
 	if err != nil {
 		return c.noObject(w.Header(), obj, err)
 	}
-	part, err := c.present(w, obj, over)
+	part, err := c.choose(w, obj)
 	if err != nil {
 		return err
 	}
+	if err := s.checkLeft(c, obj); err != nil {
+		return err
+	}
+	c.present(w, obj, part, over)
+	s.setCookie(w, c)
 	w.WriteHeader(part.status())
 	return nil
 }
@@ -83,10 +100,12 @@ func (s span) status() int {
 	return http.StatusOK
 }
 
-// present checks the conditions, finds out which part is asked for, and sets
-// the headers of the answer.
-func (c *call) present(w *response, obj *store.Object, over []field) (span, error) {
+// choose checks the conditions and finds out which part is asked for.
+func (c *call) choose(w *response, obj *store.Object) (span, error) {
 	h := w.Header()
+	if err := c.checkETag(obj.ETag); err != nil {
+		return span{}, err
+	}
 	if err := c.readConditions().Check(obj); err != nil {
 		if daypass.CodeOf(err) == daypass.NotModified {
 			setValidators(h, obj)
@@ -100,6 +119,12 @@ func (c *call) present(w *response, obj *store.Object, over []field) (span, erro
 		}
 		return span{}, err
 	}
+	return part, nil
+}
+
+// present sets the headers of the answer.
+func (c *call) present(w *response, obj *store.Object, part span, over []field) {
+	h := w.Header()
 	setValidators(h, obj)
 	setMetadata(h, &obj.Metadata)
 	if len(obj.Tags) > 0 {
@@ -119,7 +144,6 @@ func (c *call) present(w *response, obj *store.Object, over []field) (span, erro
 	if strings.EqualFold(c.head.get("X-Amz-Checksum-Mode"), "ENABLED") {
 		part.setChecksums(h, obj)
 	}
-	return part, nil
 }
 
 // setChecksums shows the checksum of what is sent: that of the whole says

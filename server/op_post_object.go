@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,11 +22,11 @@ func (s *Server) postObject(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
-	policy, err := s.openForm(c, f)
+	policy, err := s.openForm(w, c, f)
 	if err != nil {
 		return err
 	}
-	obj, err := s.putForm(c, f, policy)
+	obj, err := s.putForm(w, c, f, policy)
 	if err != nil {
 		return err
 	}
@@ -49,18 +50,17 @@ func (c *call) plainForm() error {
 // openForm finds out who signed a form, what it says, and that the signer
 // permits it. From here on the call is that of whoever signed, about the object
 // that the form names, with the fields for headers.
-func (s *Server) openForm(c *call, f *form) (*sign.Policy, error) {
+func (s *Server) openForm(w *response, c *call, f *form) (*sign.Policy, error) {
 	if _, ok := f.fields.Lookup("key"); !ok {
 		return nil, invalidArgument("Bucket POST must contain a field named 'key'.  "+
 			"If it is specified, please check the order of the fields.", "key", "")
 	}
-	for _, field := range f.fields {
-		if sign.IsLimit(field.Name) {
-			return nil, limitRefused(strings.ToLower(field.Name))
-		}
-	}
+	f.takePIN(c)
 	policy, err := s.authenticateForm(c, f.fields)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.limitForm(w, c, f, policy); err != nil {
 		return nil, err
 	}
 	f.insertFileName()
@@ -83,11 +83,22 @@ func (s *Server) openForm(c *call, f *form) (*sign.Policy, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	return policy, s.checkOwner(c)
+	if err := s.checkOwner(c); err != nil {
+		return nil, err
+	}
+	return policy, s.checkBound(c)
 }
 
 // putForm stores the file.
-func (s *Server) putForm(c *call, f *form, policy *sign.Policy) (*store.Object, error) {
+func (s *Server) putForm(w *response, c *call, f *form, policy *sign.Policy) (obj *store.Object, err error) {
+	err = s.count(c, func() error {
+		obj, err = s.storeForm(w, c, f, policy)
+		return c.refuseOverwrite(err)
+	})
+	return obj, err
+}
+
+func (s *Server) storeForm(w *response, c *call, f *form, policy *sign.Policy) (*store.Object, error) {
 	req, err := s.putRequest(c)
 	if err != nil {
 		return nil, err
@@ -96,7 +107,10 @@ func (s *Server) putForm(c *call, f *form, policy *sign.Policy) (*store.Object, 
 	if err != nil {
 		return nil, err
 	}
-	file := &formFile{part: f.file, policy: policy, whole: c.r.ContentLength}
+	var file io.Reader = &formFile{part: w.rated(c.r.Context(), f.file), policy: policy, whole: c.r.ContentLength}
+	if file, err = c.limitUpload(file, &opts); err != nil {
+		return nil, err
+	}
 	if req.Body, err = store.NewUpload(file, opts); err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ func (s *Server) putObject(w *response, c *call) error {
 	}
 	obj, err := s.store.PutObject(c.r.Context(), req)
 	if err != nil {
-		return err
+		return c.refuseOverwrite(err)
 	}
 	setWritten(w.Header(), obj)
 	return w.empty(http.StatusOK)
@@ -32,6 +32,9 @@ func (s *Server) putRequest(c *call) (*store.PutRequest, error) {
 		return nil, err
 	}
 	cond, err := c.putConditions()
+	if err == nil {
+		err = c.limitConditions(&cond)
+	}
 	return &store.PutRequest{
 		Bucket: c.ref.Bucket, Key: c.ref.Key, Metadata: d.metadata, Owner: s.objectOwner(c),
 		Tags: d.tags, ACL: d.acl, Conditions: cond, Time: c.now,

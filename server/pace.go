@@ -67,6 +67,20 @@ func (p *pace) endWrite() {
 	_ = p.conn.SetWriteDeadline(time.Time{})
 }
 
+// pauseWrite and pauseRead remove the deadlines while the server itself waits.
+// The next piece has its own.
+func (p *pace) pauseWrite() {
+	if p.conn != nil && p.rate > 0 {
+		_ = p.conn.SetWriteDeadline(time.Time{})
+	}
+}
+
+func (p *pace) pauseRead() {
+	if p.conn != nil {
+		_ = p.conn.SetReadDeadline(time.Time{})
+	}
+}
+
 // extendRead gives the client a last time to send what is left of a body.
 func (p *pace) extendRead() {
 	if p.conn != nil {

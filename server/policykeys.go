@@ -2,8 +2,6 @@ package server
 
 import (
 	"io"
-	"net/http"
-	"net/netip"
 	"net/textproto"
 	"net/url"
 	"strconv"
@@ -120,7 +118,7 @@ func (d *deliberation) authType() (string, bool) {
 	switch d.call.grant.Scheme {
 	case daypass.SchemeHeader:
 		return "REST-HEADER", true
-	case daypass.SchemeQuery:
+	case daypass.SchemeQuery, daypass.SchemeCookie:
 		return "REST-QUERY-STRING", true
 	case daypass.SchemeForm:
 		return "POST", true
@@ -169,7 +167,7 @@ func (d *deliberation) contentSHA256() (string, bool) {
 	if v, ok := c.query.LookupFold(name); ok && v != "" {
 		return v, true
 	}
-	return sign.UnsignedPayload, c.grant.Scheme == daypass.SchemeQuery && c.result.Version != sign.V2
+	return sign.UnsignedPayload, c.result.Scheme == sign.QueryAuth && c.result.Version != sign.V2
 }
 
 // copySource is the header without its slash in front and without
@@ -196,71 +194,16 @@ func (d *deliberation) resourceAccount() (string, bool) {
 }
 
 func (d *deliberation) secureTransport() (string, bool) {
-	r := d.call.r
-	secure := r.TLS != nil
-	if d.server.trusts(r.RemoteAddr) {
-		if proto := forwardedProto(r.Header); proto != "" {
-			secure = strings.EqualFold(proto, "https")
-		}
-	}
-	return strconv.FormatBool(secure), true
-}
-
-// forwardedProto returns the scheme that a proxy names.
-func forwardedProto(h http.Header) string {
-	if v := firstListed(h.Get("X-Forwarded-Proto")); v != "" {
-		return v
-	}
-	for pair := range strings.SplitSeq(firstListed(h.Get("Forwarded")), ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		if strings.EqualFold(name, "proto") {
-			return strings.Trim(value, `"`)
-		}
-	}
-	return ""
+	return strconv.FormatBool(d.server.encrypted(d.call.r)), true
 }
 
 func (d *deliberation) sourceIP() (string, bool) {
 	addr := d.server.clientAddress(d.call.r)
+	if !addr.IsValid() && d.server.trusts(d.call.r.RemoteAddr) {
+		// To leave the key out would lift a denial of the client's address.
+		d.hidden = true
+	}
 	return addr.String(), addr.IsValid()
-}
-
-// clientAddress returns the address that a request came from: that of the
-// peer, or of whom the configured proxies say that they speak for. It is the
-// zero Addr where there is none.
-func (s *Server) clientAddress(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr := peer.Addr().Unmap().WithZone("")
-	if !s.trusts(r.RemoteAddr) {
-		return addr
-	}
-	// Each proxy appends the peer that it saw, so the last entry that no
-	// trusted proxy stands for is the client; what comes before is its claim.
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		hop, ok := parseHop(strings.TrimSpace(hops[i]))
-		if !ok {
-			break
-		}
-		addr = hop
-		if !s.trusts(netip.AddrPortFrom(hop, 0).String()) {
-			break
-		}
-	}
-	return addr
-}
-
-// parseHop parses an entry of X-Forwarded-For, which some proxies write with a
-// port.
-func parseHop(text string) (netip.Addr, bool) {
-	if withPort, err := netip.ParseAddrPort(text); err == nil {
-		return withPort.Addr().Unmap().WithZone(""), true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(text, "[]"))
-	return addr.Unmap().WithZone(""), err == nil
 }
 
 func tagValue(tags []s3.Tag, key string) (string, bool) {

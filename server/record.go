@@ -62,7 +62,11 @@ func (s *Server) end(x *exchange) {
 	if !abort {
 		x.w.pace.endWrite()
 	}
+	if x.w.rate != nil {
+		s.rates.release(x.w.rate)
+	}
 	s.record(x)
+	s.sight(x)
 	if abort {
 		// Only a broken connection tells the client that the body is not
 		// whole: the status has been sent.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/s3"
@@ -18,9 +19,13 @@ type target struct {
 	// both otherwise as they came.
 	path, decoded string
 	query         sign.Query
-	header        http.Header
-	view          view
-	place         place
+	// rawQuery is what query was parsed from. byCookie says that it came in a
+	// cookie.
+	rawQuery string
+	byCookie bool
+	header   http.Header
+	view     view
+	place    place
 	// bucket is the bucket that ref names and rules its settings, where there
 	// is one; noBucket is why there is none. lookUp fills them in.
 	bucket   store.Bucket
@@ -31,10 +36,9 @@ type target struct {
 // resolve finds out the action and the resource of a request.
 func (s *Server) resolve(r *http.Request) (*target, error) {
 	t := &target{header: r.Header, view: s.view(r)}
-	var rawQuery string
 	var err error
-	t.path, rawQuery = sign.RawTarget(r)
-	if t.query, err = sign.ParseQuery(rawQuery); err != nil {
+	t.path, t.rawQuery = sign.RawTarget(r)
+	if t.query, err = sign.ParseQuery(t.rawQuery); err != nil {
 		return nil, signError(err)
 	}
 	if t.decoded, err = sign.UnescapePath(t.path); err != nil {
@@ -49,6 +53,17 @@ func (s *Server) resolve(r *http.Request) (*target, error) {
 		t.ref.VersionID = t.query.Get("versionId")
 	}
 	return t, t.findAction(r.Method)
+}
+
+// placeOf returns what the path of a request means.
+func (s *Server) placeOf(r *http.Request) (p place, ok bool) {
+	path, _ := sign.RawTarget(r)
+	decoded, err := sign.UnescapePath(path)
+	if err != nil || !strings.HasPrefix(decoded, "/") {
+		return p, false
+	}
+	v := s.view(r)
+	return s.names.place(v.host, decoded, v.stripped), true
 }
 
 // findAction looks the action up in the table.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"strconv"
@@ -16,10 +17,13 @@ type response struct {
 	http.ResponseWriter
 	ids    [2]string // request id and host id
 	pace   pace
+	rate   *bucket    // nil where the pass has no rate
 	cors   *corsGrant // nil where the origin is not allowed
 	status int        // 0 until the header is sent
 	sent   int64      // bytes of the body
-	broken bool       // an answer has begun that cannot be completed
+	// private says that no cache may keep the answer.
+	private bool
+	broken  bool // an answer has begun that cannot be completed
 }
 
 var (
@@ -33,11 +37,16 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	w.status = status
+	if w.private {
+		w.Header()["Cache-Control"] = private
+	}
 	if w.cors != nil {
 		w.cors.expose(w.Header())
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
+
+var private = []string{"private, no-store"}
 
 // Write implements http.ResponseWriter.
 func (w *response) Write(p []byte) (int, error) {
@@ -77,16 +86,23 @@ func (w *response) xml(status int, body []byte) error {
 }
 
 // send copies n bytes of an object from off on, in pieces, each of which must
-// be taken at the minimum rate.
-func (w *response) send(body store.Body, off, n int64) error {
-	for n > 0 {
-		size := w.pace.piece(n)
+// be taken at the minimum rate, waits for the rate of the pass and is drawn
+// from its budget.
+func (w *response) send(ctx context.Context, body store.Body, off, n int64, d *drawing) error {
+	for begin := off; n > 0; {
+		size := w.rate.piece(d.piece(w.pace.piece(n)))
+		if err := d.extend(ctx, off-begin+size); err != nil {
+			return incompleteAnswer(err)
+		}
+		if err := w.awaitRate(ctx, size); err != nil {
+			return incompleteAnswer(err)
+		}
 		r, err := body.Range(off, size)
 		if err != nil {
 			return incompleteAnswer(err)
 		}
 		w.pace.extendWrite(size)
-		sent, err := io.Copy(w, r)
+		sent, err := d.copy(w, r)
 		if err == nil && sent < size {
 			err = io.ErrUnexpectedEOF
 		}
@@ -113,9 +129,7 @@ func (w *response) refuse(r *http.Request, err error) {
 	status := s3.Status(e.Code)
 	h := w.Header()
 	w.closeAfter(r, e.Code)
-	if e.Code == daypass.ServiceUnavailable || e.Code == daypass.SlowDown {
-		h.Set("Retry-After", "1")
-	}
+	setRetryAfter(h, err)
 	switch {
 	case status == http.StatusNotModified:
 		w.WriteHeader(status)

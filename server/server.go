@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/daypass/daypass"
@@ -45,6 +46,23 @@ type Config struct {
 	// Region is the region that signatures must be scoped to, such as
 	// "us-east-1".
 	Region string
+
+	// Ledger keeps what counted limits need; Revocations tells which passes
+	// are revoked, and Passes notes their use. A state.State is all of them.
+	// Without a Ledger, limits that count are refused.
+	Ledger      Ledger
+	Revocations Revocations
+	Passes      PassRecorder
+	// PINKey is the secret of 32 bytes under which browsers get a cookie once
+	// they have given the PIN of a pass, the same on all nodes. Nil is one
+	// that ends with the Server.
+	PINKey []byte
+
+	// MaxLifetime is how long after its signing a pass may end. It lets
+	// x-daypass-until go beyond seven days, and bounds every other way of
+	// signing too. Zero is S3's own: seven days for pre-signed URLs of
+	// Versions 4 and 4A, nothing for others.
+	MaxLifetime time.Duration
 
 	// Settings keeps the settings of buckets. Nil keeps none: what would
 	// change one is refused.
@@ -143,6 +161,10 @@ type Server struct {
 	compiled compiled
 	accounts accounts
 	noRules  *bucketRules // those of a bucket without settings
+	rates    rates
+	pinKey   []byte
+	// subjects and sightings are reused: every request of a pass needs one.
+	subjects, sightings sync.Pool
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -171,8 +193,12 @@ func New(cfg Config) (*Server, error) {
 	s.verifier = sign.NewVerifier(signingKeys{cfg.Keys}, sign.Options{
 		Region: cfg.Region, DenyV2: cfg.DenyV2, HeadWithGet: cfg.HeadWithGet,
 		IgnoreForeignAuthorization: cfg.IgnoreForeignAuthorization,
+		Until:                      true, MaxLifetime: cfg.MaxLifetime,
 	})
 	s.sts = sign.NewVerifier(signingKeys{cfg.Keys}, sign.Options{Region: cfg.Region, Service: stsService, DenyV2: true})
+	if s.pinKey, err = cfg.newPINKey(); err != nil {
+		return nil, err
+	}
 	s.noRules, err = compileRules(nil)
 	return s, err
 }
@@ -188,7 +214,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.serve(x); err != nil {
 		x.err = err
-		x.refuse()
+		if !s.askPIN(x) {
+			x.refuse()
+		}
 	}
 }
 
@@ -210,16 +238,20 @@ func (s *Server) serve(x *exchange) (err error) {
 	if s.isSTS(x.r) {
 		return s.serveSTS(x)
 	}
+	if s.isPINForm(x.r) {
+		return s.answerPIN(x)
+	}
 	if x.target, err = s.resolve(x.r); err != nil {
 		return err
 	}
+	x.w.private = firstLimit(x.target.query) != ""
 	s.lookUp(x.r, x.target)
 	s.allowOrigin(x)
-	if x.call, err = s.authenticate(x.r, x.target); err != nil {
+	if err = s.enter(x); err != nil {
 		return err
 	}
-	if err = s.authorize(x.call); err != nil {
-		return err
+	if x.call.limits != nil && x.call.limits.Rate > 0 {
+		x.w.rate = s.rates.take(x.call.grant.PassID, x.call.limits.Rate)
 	}
 	return s.hide(&x.w, x.call, s.act(&x.w, x.call))
 }
@@ -241,6 +273,12 @@ func (s *Server) act(w *response, c *call) error {
 	}
 	if err := c.checkIgnoredBody(w); err != nil {
 		return err
+	}
+	if err := s.checkBound(c); err != nil {
+		return err
+	}
+	if c.counted() {
+		return s.count(c, func() error { return op(s, w, c) })
 	}
 	return op(s, w, c)
 }

@@ -38,7 +38,7 @@ var rules = []rule{
 
 	{dir: "state", own: []string{"."}},
 	{dir: "state/statetest", own: []string{".", "state"}},
-	{dir: "state/ledgertest", own: []string{".", "state"}},
+	{dir: "state/ledgertest", own: []string{".", "state"}, third: []string{"pgregory.net/rapid"}},
 	{dir: "state/sqlstate", own: []string{".", "state"}, third: []string{
 		"github.com/jackc/pgx/v5",
 		"modernc.org/sqlite",
