@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/client"
@@ -28,9 +29,23 @@ type KeyStore interface {
 	DeleteKey(ctx context.Context, id string) error
 }
 
-// Presign makes a pre-signed URL with the root key. It checks the request;
-// its errors are *daypass.Error.
-type Presign func(context.Context, client.PresignRequest) (client.PresignResponse, error)
+// A PassStore keeps what was seen of passes and what was revoked. Its errors
+// are *daypass.Error, as those of *state.State are.
+type PassStore interface {
+	Pass(ctx context.Context, id string) (state.PassRecord, error)
+	ListPasses(ctx context.Context, f state.PassFilter, after string, max int) (list []state.PassRecord, more bool, err error)
+	RestorePass(ctx context.Context, pass string) (lifted int, err error)
+	Revoked(p *state.Subject) (id string, revoked bool)
+	Revoke(ctx context.Context, r state.Revocation) (state.Revocation, error)
+	Lift(ctx context.Context, ids ...string) (int, error)
+	Revocations(after string, max int) (list []state.Revocation, more bool)
+	RevocationsOf(pass string) []state.Revocation
+}
+
+// Presign makes a pre-signed URL with the access key of an id, or with the
+// server's own where signer is empty. It checks the request; its errors are
+// *daypass.Error.
+type Presign func(ctx context.Context, signer string, r client.PresignRequest) (client.PresignResponse, error)
 
 // CheckPolicy tells what is wrong with the policy document of an access key.
 // Its errors are *daypass.Error.
@@ -43,8 +58,9 @@ type Authenticate func(*http.Request) (*daypass.Grant, error)
 
 // A Config holds what the API works with.
 type Config struct {
-	// Keys, Presign and CheckPolicy are required.
+	// Keys, Passes, Presign and CheckPolicy are required.
 	Keys        KeyStore
+	Passes      PassStore
 	Presign     Presign
 	CheckPolicy CheckPolicy
 	// Server is what GET /api/v1/server answers.
@@ -55,6 +71,11 @@ type Config struct {
 	// signature. It is for a unix socket that only the operator can reach,
 	// excludes Authenticate, and refuses connections of any other kind.
 	TrustLocal bool
+	// MaxLifetime is the longest that a pass may live; zero when there is no
+	// such bound. It lets revocations end that could not otherwise.
+	MaxLifetime time.Duration
+	// Clock is the time; nil is time.Now.
+	Clock func() time.Time
 	// Log takes what was changed, by whom, and internal errors; nil discards.
 	Log *slog.Logger
 	// Rand is the source of request ids; nil is crypto/rand.Reader.
@@ -65,8 +86,8 @@ type Config struct {
 // that no API is open to everybody by omission.
 func New(c Config) (http.Handler, error) {
 	switch {
-	case c.Keys == nil || c.Presign == nil || c.CheckPolicy == nil:
-		return nil, errors.New("admin.New: Keys, Presign and CheckPolicy are required")
+	case c.Keys == nil || c.Passes == nil || c.Presign == nil || c.CheckPolicy == nil:
+		return nil, errors.New("admin.New: Keys, Passes, Presign and CheckPolicy are required")
 	case c.Authenticate == nil && !c.TrustLocal:
 		return nil, errors.New("admin.New: neither Authenticate nor TrustLocal is given")
 	case c.Authenticate != nil && c.TrustLocal:
@@ -74,6 +95,9 @@ func New(c Config) (http.Handler, error) {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Reader
@@ -84,14 +108,10 @@ func New(c Config) (http.Handler, error) {
 
 type handler struct{ Config }
 
-// A route is an endpoint of the API.
-type route struct {
-	method, path string
-	// params are the query parameters that it takes.
-	params []string
-	// body tells whether it takes one.
-	body bool
-	act  func(context.Context, *call) (answer, error)
+// An answer is what the client gets; without a body it is empty.
+type answer struct {
+	status int
+	body   any
 }
 
 // A call is a request that was admitted.
@@ -99,30 +119,20 @@ type call struct {
 	*http.Request
 	// caller is the access key id that signed, or "local".
 	caller string
-	body   []byte
+	// key is the access key that signed; nil for a local caller.
+	key  *daypass.AccessKey
+	body []byte
 	// subject is what the endpoint made or signed, for the log.
 	subject string
 }
 
-// An answer is what the client gets; without a body it is empty.
-type answer struct {
-	status int
-	body   any
-}
-
-func (h *handler) routes() []route {
-	return []route{
-		{"GET", "/api/v1/server", nil, false, h.server},
-		{"GET", "/api/v1/keys", []string{"after", "max"}, false, h.listKeys},
-		{"POST", "/api/v1/keys", nil, true, h.createKey},
-		{"GET", "/api/v1/keys/{id}", nil, false, h.key},
-		{"POST", "/api/v1/keys/{id}/disable", nil, false, h.disableKey},
-		{"POST", "/api/v1/keys/{id}/enable", nil, false, h.enableKey},
-		{"PUT", "/api/v1/keys/{id}/policy", nil, true, h.setKeyPolicy},
-		{"DELETE", "/api/v1/keys/{id}/policy", nil, false, h.clearKeyPolicy},
-		{"DELETE", "/api/v1/keys/{id}", nil, false, h.deleteKey},
-		{"POST", "/api/v1/presign", nil, true, h.presign},
+// owner is the account whose keys and passes the caller sees; empty where the
+// caller sees all: the root key and local callers.
+func (c *call) owner() string {
+	if c.key == nil || c.key.Root {
+		return ""
 	}
+	return c.key.Owner
 }
 
 // mux returns the API. Every path leads to serve, unknown ones too, so that
@@ -153,7 +163,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, routes []route) 
 
 // handle takes a request through its steps.
 func (h *handler) handle(w http.ResponseWriter, r *http.Request, routes []route, id string) (answer, error) {
-	caller, err := h.admit(r)
+	c, err := h.admit(r)
 	if err != nil {
 		return answer{}, err
 	}
@@ -161,16 +171,20 @@ func (h *handler) handle(w http.ResponseWriter, r *http.Request, routes []route,
 	if err != nil {
 		return answer{}, err
 	}
-	body, err := read(w, r, rt)
-	if err != nil {
+	if err := h.authorize(c, &rt); err != nil {
 		return answer{}, err
 	}
-	c := &call{Request: r, caller: caller, body: body}
-	a, err := rt.act(r.Context(), c)
-	if err == nil && r.Method != http.MethodGet {
-		h.Log.Info("admin request", "caller", caller, "method", r.Method, "path", r.URL.Path, "subject", c.subject, "requestId", id)
+	if err := checkParams(r, rt.params); err != nil {
+		return answer{}, err
 	}
-	return a, err
+	if c.body, err = read(w, r, rt); err != nil {
+		return answer{}, err
+	}
+	out, err := rt.act(r.Context(), c)
+	if err == nil && r.Method != http.MethodGet {
+		h.Log.Info("admin request", "caller", c.caller, "method", r.Method, "path", r.URL.Path, "subject", c.subject, "requestId", id)
+	}
+	return answer{rt.status, out}, err
 }
 
 // requestID returns an id for logs. It need not be secret, so that a failing

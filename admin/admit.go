@@ -2,49 +2,59 @@ package admin
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/state"
 )
 
 // callerLocal is the caller of requests that came through a trusted socket.
 const callerLocal = "local"
 
-// admit returns who is calling, if they may.
-func (h *handler) admit(r *http.Request) (caller string, err error) {
+// admit finds out who is calling. What they may do is for authorize.
+func (h *handler) admit(r *http.Request) (*call, error) {
 	if h.TrustLocal {
-		return admitLocal(r)
+		return &call{Request: r, caller: callerLocal}, admitLocal(r)
 	}
 	g, err := h.Authenticate(r)
 	if err != nil {
-		return "", unauthenticated(err)
+		return nil, unauthenticated(err)
 	}
 	if g == nil || g.Scheme != daypass.SchemeHeader {
-		return "", denied(errors.New("not signed in the Authorization header"))
+		return nil, denied(errors.New("not signed in the Authorization header"))
+	}
+	if state.IsSession(g.AccessKeyID) {
+		return nil, refuse("The admin API takes no temporary access keys. Sign with a lasting one.")
 	}
 	k, err := h.Keys.AccessKey(r.Context(), g.AccessKeyID)
 	if err != nil {
-		return "", unauthenticated(err)
+		return nil, unauthenticated(err)
 	}
-	if !k.Root || k.Disabled {
-		return "", denied(errors.New("not the root key"))
+	if k.Disabled || !k.Expires.IsZero() && !h.Clock().Before(k.Expires) {
+		return nil, denied(errors.New("the access key is disabled or has ended"))
 	}
-	return k.ID, nil
+	return &call{Request: r, caller: k.ID, key: &k}, nil
 }
 
 // admitLocal admits whoever came through a unix socket. The server tells the
 // kind of connection, not the client.
-func admitLocal(r *http.Request) (string, error) {
+func admitLocal(r *http.Request) error {
 	addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok || addr.Network() != "unix" {
-		return "", denied(errors.New("unsigned, and not through a unix socket"))
+		return denied(errors.New("unsigned, and not through a unix socket"))
 	}
-	return callerLocal, nil
+	return nil
 }
 
 func denied(cause error) error {
 	return &daypass.Error{Op: "admin.admit", Code: daypass.AccessDenied, Err: cause}
+}
+
+// refuse denies access and tells the client why.
+func refuse(format string, args ...any) error {
+	return &daypass.Error{Op: "admin.admit", Code: daypass.AccessDenied, Message: fmt.Sprintf(format, args...)}
 }
 
 // unauthenticated marks err, so that codes that only authentication knows are

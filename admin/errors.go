@@ -12,6 +12,9 @@ import (
 // noSuchEndpoint is the code for a path that is not the API's.
 const noSuchEndpoint daypass.Code = "NoSuchEndpoint"
 
+// noSuchRevocation is the code for a revocation that is not in force.
+const noSuchRevocation daypass.Code = "NoSuchRevocation"
+
 // malformedPolicy is the code of what CheckPolicy refuses.
 const malformedPolicy daypass.Code = "MalformedPolicy"
 
@@ -25,7 +28,7 @@ type fault struct {
 // faults is the table of errors. A code that is not in it is InternalError.
 func faults() []fault {
 	return []fault{
-		{daypass.AccessDenied, 403, "The admin API takes requests that the root key has signed in the Authorization header."},
+		{daypass.AccessDenied, 403, "The admin API takes requests that are signed in the Authorization header, by an access key that may make them."},
 		{daypass.AccessKeyAlreadyExists, 409, "There is an access key with this id already."},
 		{daypass.BadDigest, 400, "The body does not match its signed digest."},
 		{daypass.EntityTooLarge, 413, "The body is too large."},
@@ -41,6 +44,8 @@ func faults() []fault {
 		{daypass.MethodNotAllowed, 405, "The path does not take this method."},
 		{daypass.NoSuchAccessKey, 404, "There is no access key with this id."},
 		{daypass.NoSuchBucket, 404, "There is no such bucket."},
+		{daypass.NoSuchPass, 404, "Nothing was seen of this pass: it was not used yet, or it ended long ago."},
+		{noSuchRevocation, 404, "There is no revocation with this id."},
 		{noSuchEndpoint, 404, "There is no such path in the admin API."},
 		{daypass.NotImplemented, 501, "This is not implemented."},
 		{daypass.RequestTimeout, 408, "The body came too slowly."},

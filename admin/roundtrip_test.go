@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,6 +114,56 @@ func TestRoundTrip(t *testing.T) {
 	p, err := c.Presign(t.Context(), client.PresignRequest{Method: "GET", Bucket: "b", Key: "k", ExpiresSeconds: 60})
 	if err != nil || p.URL != "https://s3.example.com/b/k?a=1&X-Amz-Expires=60" {
 		t.Errorf("Presign: %v, %v", p, err)
+	}
+}
+
+// Passes are seen, revoked and restored through client, API and state.
+func TestRoundTripOfPasses(t *testing.T) {
+	s := openState(t)
+	if _, _, err := s.EnsureRoot(t.Context(), "", ""); err != nil {
+		t.Fatal(err)
+	}
+	cfg := config(io.Discard)
+	cfg.Keys, cfg.Passes, cfg.Authenticate, cfg.TrustLocal, cfg.Clock = s, s, nil, true, nil
+	c, err := client.New(client.Config{Endpoint: "unix:" + serveUnix(t, handler(t, cfg))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := c.Revoke(t.Context(), client.NewRevocation{PassID: passA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := c.Revoke(t.Context(), client.NewRevocation{Name: "party", Owner: "team", Bucket: "b", Prefix: "in/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for r, err := range c.AllRevocations(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, r.ID)
+	}
+	if want := []string{one.ID, all.ID}; !cmp.Equal(slices.Sorted(slices.Values(want)), ids) {
+		t.Errorf("revocations %v, want %v", ids, want)
+	}
+	if p, err := c.Pass(t.Context(), passA); err != nil || p.RevokedBy != one.ID {
+		t.Errorf("a pass that was revoked: %+v, %v", p, err)
+	}
+	if r, err := c.RestorePass(t.Context(), passA); err != nil || r.Lifted != 1 || r.Revoked {
+		t.Errorf("RestorePass: %+v, %v", r, err)
+	}
+	if _, err := c.Pass(t.Context(), passA); daypass.CodeOf(err) != daypass.NoSuchPass {
+		t.Errorf("a pass that nobody has used: %v", err)
+	}
+	if err := c.LiftRevocation(t.Context(), all.ID); err != nil {
+		t.Error(err)
+	}
+	if err := c.LiftRevocation(t.Context(), all.ID); daypass.CodeOf(err) != "NoSuchRevocation" {
+		t.Errorf("a revocation that was lifted: %v", err)
+	}
+	if p, err := c.Passes(t.Context(), client.PassFilter{}, "", 0); err != nil || len(p.Passes) != 0 {
+		t.Errorf("Passes: %v, %v", p, err)
 	}
 }
 

@@ -22,7 +22,7 @@ func choose(w http.ResponseWriter, r *http.Request, routes []route) (route, erro
 	var allowed []string
 	for _, rt := range routes {
 		if rt.method == r.Method {
-			return rt, checkParams(r, rt.params)
+			return rt, nil
 		}
 		allowed = append(allowed, rt.method)
 	}
@@ -57,7 +57,7 @@ func read(w http.ResponseWriter, r *http.Request, rt route) ([]byte, error) {
 		return nil, err
 	case err != nil:
 		return nil, &daypass.Error{Op: "admin.read", Code: daypass.IncompleteBody, Err: err}
-	case len(body) > 0 && !rt.body:
+	case len(body) > 0 && rt.in == nil:
 		return nil, invalid("this request takes no body")
 	}
 	return body, nil

@@ -18,38 +18,50 @@ func (c *Client) Server(ctx context.Context) (Server, error) {
 // Keys returns at most max access keys in byte order of id, starting after
 // the given id. A max of 0 leaves the number to the server; 1000 is the most.
 func (c *Client) Keys(ctx context.Context, after string, max int) (KeyPage, error) {
-	q := url.Values{}
+	var p KeyPage
+	err := c.call(ctx, "Keys", http.MethodGet, pagePath("keys", url.Values{}, after, max), nil, &p)
+	return p, err
+}
+
+// AllKeys returns all access keys in byte order of id. An error ends them.
+func (c *Client) AllKeys(ctx context.Context) iter.Seq2[Key, error] {
+	return all(func(after string) ([]Key, string, error) {
+		p, err := c.Keys(ctx, after, 0)
+		return p.Keys, p.Next, err
+	})
+}
+
+// pagePath returns path with the query that asks for a page of a list.
+func pagePath(path string, q url.Values, after string, max int) string {
 	if after != "" {
 		q.Set("after", after)
 	}
 	if max != 0 {
 		q.Set("max", strconv.Itoa(max))
 	}
-	path := "keys"
 	if len(q) > 0 {
 		path += "?" + q.Encode()
 	}
-	var p KeyPage
-	err := c.call(ctx, "Keys", http.MethodGet, path, nil, &p)
-	return p, err
+	return path
 }
 
-// AllKeys returns all access keys in byte order of id. An error ends them.
-func (c *Client) AllKeys(ctx context.Context) iter.Seq2[Key, error] {
-	return func(yield func(Key, error) bool) {
+// all returns what is in all pages of a list.
+func all[T any](page func(after string) (list []T, next string, err error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		after := ""
 		for {
-			page, err := c.Keys(ctx, after, 0)
+			list, next, err := page(after)
 			if err != nil {
-				yield(Key{}, err)
+				var none T
+				yield(none, err)
 				return
 			}
-			for _, k := range page.Keys {
-				if !yield(k, nil) {
+			for _, v := range list {
+				if !yield(v, nil) {
 					return
 				}
 			}
-			if after = page.Next; after == "" {
+			if after = next; after == "" {
 				return
 			}
 		}
@@ -100,10 +112,12 @@ func (c *Client) DeleteKey(ctx context.Context, id string) error {
 	return c.call(ctx, "DeleteKey", http.MethodDelete, keyPath(id), nil, nil)
 }
 
-// Presign returns a pre-signed URL that the server signs with its root key.
+// Presign returns a pre-signed URL: signed with the key that calls, or with
+// the server's own for the root key and over a trusted socket. Errors:
+// InvalidArgument, for a limit that cannot be enforced too.
 func (c *Client) Presign(ctx context.Context, r PresignRequest) (PresignResponse, error) {
 	var p PresignResponse
-	err := c.call(ctx, "Presign", http.MethodPost, "presign", r, &p)
+	err := c.call(ctx, "Presign", http.MethodPost, "presign", r.Reveal(), &p)
 	return p, err
 }
 

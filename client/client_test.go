@@ -83,6 +83,23 @@ func TestRequests(t *testing.T) {
 			_, err := c.Presign(ctx, client.PresignRequest{Method: "GET", Bucket: "b", ExpiresSeconds: 5})
 			return err
 		}},
+		{`POST /behind/proxy/api/v1/presign signed-92 {"method":"GET","bucket":"b","expiresSeconds":5,"limits":{"uses":1,"tls":true,"pin":"2468"}}`, func() error {
+			_, err := c.Presign(ctx, client.PresignRequest{Method: "GET", Bucket: "b", ExpiresSeconds: 5, Limits: client.Limits{Uses: 1, PIN: "2468", TLS: true}})
+			return err
+		}},
+		{"GET /behind/proxy/api/v1/passes signed-0 ", func() error { _, err := c.Passes(ctx, client.PassFilter{}, "", 0); return err }},
+		{"GET /behind/proxy/api/v1/passes?after=A&bucket=b&key=abc&max=7&name=a%26b&owner=o&prefix=p%2F signed-0 ", func() error {
+			_, err := c.Passes(ctx, client.PassFilter{Name: "a&b", AccessKeyID: "abc", Owner: "o", Bucket: "b", Prefix: "p/"}, "A", 7)
+			return err
+		}},
+		{"GET /behind/proxy/api/v1/passes/AB%2F signed-0 ", func() error { _, err := c.Pass(ctx, "AB/"); return err }},
+		{"POST /behind/proxy/api/v1/passes/AB/restore signed-0 ", func() error { _, err := c.RestorePass(ctx, "AB"); return err }},
+		{"GET /behind/proxy/api/v1/revocations?max=7 signed-0 ", func() error { _, err := c.Revocations(ctx, "", 7); return err }},
+		{`POST /behind/proxy/api/v1/revocations signed-60 {"name":"n","url":"https://h/b/k?X-Amz-Signature=ab\u0026c"}`, func() error {
+			_, err := c.Revoke(ctx, client.NewRevocation{URL: "https://h/b/k?X-Amz-Signature=ab&c", Name: "n"})
+			return err
+		}},
+		{"DELETE /behind/proxy/api/v1/revocations/rev-a%3F signed-0 ", func() error { return c.LiftRevocation(ctx, "rev-a?") }},
 	} {
 		if err := x.call(); err != nil {
 			t.Error(err)
@@ -168,13 +185,45 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// All pages together are the whole list, and an error ends it.
+func TestAllPages(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Query().Get("after") {
+		case "":
+			io.WriteString(w, `{"passes":[{"passId":"A"},{"passId":"B"}],"revocations":[{"id":"A"}],"next":"B"}`)
+		case "B":
+			io.WriteString(w, `{"passes":[{"passId":"C"}],"revocations":[{"id":"C"}],"next":"C"}`)
+		default:
+			w.WriteHeader(500)
+		}
+	}))
+	defer srv.Close()
+	c := newClient(t, client.Config{Endpoint: srv.URL})
+	var got []string
+	var last error
+	for p, err := range c.AllPasses(t.Context(), client.PassFilter{}) {
+		got, last = append(got, p.PassID), err
+	}
+	if diff := cmp.Diff([]string{"A", "B", "C", ""}, got); diff != "" || last == nil {
+		t.Errorf("%s, %v", diff, last)
+	}
+	for r, err := range c.AllRevocations(t.Context()) {
+		if r.ID != "A" || err != nil {
+			t.Errorf("%v, %v", r, err)
+		}
+		break
+	}
+}
+
 // Only Reveal encodes a secret; nothing prints one.
 func TestSecretsStayHidden(t *testing.T) {
 	const secret = "the secret"
 	n := client.NewKey{Name: "n", AccessKeyID: "abc", SecretAccessKey: secret}
 	k := client.CreatedKey{Key: client.Key{AccessKeyID: "abc"}, SecretAccessKey: secret}
+	p := client.PresignRequest{Method: "GET", Limits: client.Limits{PIN: secret}}
+	r := client.NewRevocation{URL: secret}
 	var out strings.Builder
-	for _, v := range []any{n, &n, k, &k, []client.CreatedKey{k}} {
+	for _, v := range []any{n, &n, k, &k, []client.CreatedKey{k}, p, &p, p.Limits, &p.Limits, r, &r} {
 		text, err := json.Marshal(v)
 		if err != nil {
 			t.Fatal(err)
@@ -183,7 +232,7 @@ func TestSecretsStayHidden(t *testing.T) {
 		slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "v", v)
 		slog.New(slog.NewTextHandler(&out, nil)).Info("x", "v", v)
 	}
-	fmt.Fprintf(&out, "%v %+v", n.Reveal(), k.Reveal())
+	fmt.Fprintf(&out, "%v %+v %+v %+v", n.Reveal(), k.Reveal(), p.Reveal(), r.Reveal())
 	if strings.Contains(out.String(), secret) {
 		t.Errorf("shown:\n%s", &out)
 	}

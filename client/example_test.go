@@ -42,12 +42,33 @@ func Example() {
 	// client.Key: NoSuchAccessKey: There is no access key with this id.
 }
 
+// A link that went astray is revoked, whether anybody has used it yet or not.
+func ExampleClient_Revoke() {
+	srv := httptest.NewServer(exampleServer())
+	defer srv.Close()
+
+	c, err := client.New(client.Config{Endpoint: srv.URL})
+	if err != nil {
+		log.Fatal(err)
+	}
+	r, err := c.Revoke(context.Background(), client.NewRevocation{URL: "https://files.example.com/photos/puppy.jpg?X-Amz-Algorithm=…"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(r.ID, "refuses the pass", r.PassID)
+	// Output: rev-example refuses the pass 6UA7BJ6BIATTWKW63HZQT2RNM3
+}
+
 // exampleServer stands for a Daypass.
 func exampleServer() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/v1/keys", func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprint(w, `{"accessKeyId":"DPAKEXAMPLE","secretAccessKey":"secret"}`)
+	})
+	mux.HandleFunc("POST /api/v1/revocations", func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusCreated)
+		fmt.Fprint(w, `{"id":"rev-example","passId":"6UA7BJ6BIATTWKW63HZQT2RNM3"}`)
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)

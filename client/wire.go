@@ -99,8 +99,11 @@ func (plainSecret) String() string { return daypass.Secret("").String() }
 // LogValue returns a placeholder.
 func (plainSecret) LogValue() slog.Value { return daypass.Secret("").LogValue() }
 
-// A PresignRequest asks for a pre-signed URL: POST /api/v1/presign. The root
-// key signs it.
+// A PresignRequest asks for a pre-signed URL: POST /api/v1/presign. The key
+// that calls signs it, and the server's own key for the root key and over a
+// trusted socket.
+//
+// Encoding it as JSON shows a placeholder for the PIN; Reveal does not.
 type PresignRequest struct {
 	Method string `json:"method"`
 	Bucket string `json:"bucket"`
@@ -110,9 +113,65 @@ type PresignRequest struct {
 	ExpiresSeconds int64 `json:"expiresSeconds"`
 	// Headers are to be signed: whoever uses the URL must send them.
 	Headers map[string]string `json:"headers,omitempty"`
-	// Query are further query parameters, such as versionId or the limits
-	// x-daypass-….
+	// Query are further query parameters, such as versionId.
 	Query map[string]string `json:"query,omitempty"`
+	// Limits are what the URL is limited by. It is no pointer: fmt would show
+	// the PIN behind one.
+	Limits Limits `json:"limits,omitzero"`
+}
+
+// Reveal returns what encodes as r with its PIN. It is for sending only.
+func (r PresignRequest) Reveal() any {
+	type fields PresignRequest
+	type limits Limits
+	type revealed struct {
+		limits
+		PIN plainSecret `json:"pin,omitempty"`
+	}
+	return struct {
+		fields
+		Limits revealed `json:"limits,omitzero"`
+	}{fields(r), revealed{limits(r.Limits), plainSecret(r.Limits.PIN)}}
+}
+
+// Limits are what a pass is limited by, beyond what S3 can. A zero field is no
+// limit. The server encodes them as the parameters x-daypass-….
+type Limits struct {
+	// Name is the pass's label in logs and lists: 1 to 128 characters.
+	Name string `json:"name,omitempty"`
+	// Uses is the number of copies or successful writes.
+	Uses int64 `json:"uses,omitempty"`
+	// NotBefore and Until bound the time of use, in whole seconds.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	Until     time.Time `json:"until,omitzero"`
+	// IP are addresses and ranges (CIDR) that the client must be in.
+	IP []string `json:"ip,omitempty"`
+	// Bind is "ip" to bind the pass to the first address that uses it.
+	Bind string `json:"bind,omitempty"`
+	// MinSize and MaxSize bound an upload, in bytes, both ends included.
+	MinSize *int64 `json:"minSize,omitempty"`
+	MaxSize *int64 `json:"maxSize,omitempty"`
+	// Type are media-type patterns for an upload, such as "image/*".
+	Type []string `json:"type,omitempty"`
+	// NoOverwrite lets an upload make new keys only.
+	NoOverwrite bool `json:"noOverwrite,omitempty"`
+	// Rate is in bytes per second.
+	Rate int64 `json:"rate,omitempty"`
+	// Prefix is a key prefix that ends in "/": the URL is good for every key
+	// below it. Key must be the same, or empty for a listing.
+	Prefix string `json:"prefix,omitempty"`
+	// ETag is that of the object, without quotes.
+	ETag string `json:"etag,omitempty"`
+	// PIN is what the holder must give besides, 4 to 64 characters.
+	PIN daypass.Secret `json:"pin,omitempty"`
+	// Origin are origins from which browsers may use the pass.
+	Origin []string `json:"origin,omitempty"`
+	// TLS refuses plain HTTP.
+	TLS bool `json:"tls,omitempty"`
+	// Zip makes a prefix pass answer with the tree as a ZIP archive.
+	Zip bool `json:"zip,omitempty"`
+	// Cookie makes a prefix pass set a cookie for relative requests.
+	Cookie bool `json:"cookie,omitempty"`
 }
 
 // A PresignResponse is a pre-signed URL and how to use it.
@@ -122,6 +181,113 @@ type PresignResponse struct {
 	// Headers must be sent along.
 	Headers map[string]string `json:"headers,omitempty"`
 	Expires time.Time         `json:"expires"`
+}
+
+// A Pass is what was seen of a pass: GET /api/v1/passes/{id}. What nobody has
+// used has only an id, and a revocation if there is one.
+type Pass struct {
+	PassID string `json:"passId"`
+	Name   string `json:"name,omitempty"`
+	// AccessKeyID is the access key that signed, Owner its owner.
+	AccessKeyID string `json:"accessKeyId,omitempty"`
+	Owner       string `json:"owner,omitempty"`
+	// Action is S3's name for what the pass permits, and Bucket and Key, or
+	// prefix, what it is about.
+	Action string `json:"action,omitempty"`
+	Bucket string `json:"bucket,omitempty"`
+	Key    string `json:"key,omitempty"`
+	// Limits are the parameters x-daypass-… and their values.
+	Limits map[string]string `json:"limits,omitempty"`
+	// Signed and Ends are zero where they are not known.
+	Signed time.Time `json:"signed,omitzero"`
+	Ends   time.Time `json:"ends,omitzero"`
+	// FirstSeen and LastSeen are of requests, refused ones included.
+	FirstSeen time.Time `json:"firstSeen,omitzero"`
+	LastSeen  time.Time `json:"lastSeen,omitzero"`
+	// Uses are the requests that were granted, Refused the others.
+	Uses    int64 `json:"uses"`
+	Refused int64 `json:"refused"`
+	// BytesReceived and BytesSent are of bodies.
+	BytesReceived int64 `json:"bytesReceived"`
+	BytesSent     int64 `json:"bytesSent"`
+	// Revoked tells that the pass is refused, because of the revocation
+	// RevokedBy.
+	Revoked   bool   `json:"revoked"`
+	RevokedBy string `json:"revokedBy,omitempty"`
+}
+
+// A PassPage is a part of the list of passes: GET /api/v1/passes.
+type PassPage struct {
+	Passes []Pass `json:"passes"`
+	// Next is what to give as after for the next page; empty on the last.
+	Next string `json:"next,omitempty"`
+}
+
+// A RestoredPass is the answer to POST /api/v1/passes/{id}/restore.
+type RestoredPass struct {
+	PassID string `json:"passId"`
+	// Lifted is how many revocations of this one pass were lifted.
+	Lifted int `json:"lifted"`
+	// Revoked tells that another revocation still refuses the pass.
+	Revoked   bool   `json:"revoked"`
+	RevokedBy string `json:"revokedBy,omitempty"`
+}
+
+// A Revocation refuses the passes that match all of its fields that are set.
+type Revocation struct {
+	ID          string `json:"id"`
+	PassID      string `json:"passId,omitempty"`
+	Name        string `json:"name,omitempty"`
+	Owner       string `json:"owner,omitempty"`
+	AccessKeyID string `json:"accessKeyId,omitempty"`
+	Bucket      string `json:"bucket,omitempty"`
+	Prefix      string `json:"prefix,omitempty"`
+	// Before matches what was signed before it, or does not tell when.
+	Before  time.Time `json:"before,omitzero"`
+	Created time.Time `json:"created"`
+	// CreatedBy is the access key that made it, or "local".
+	CreatedBy string `json:"createdBy,omitempty"`
+	// Expires is when it ends by itself, after all that it could stop.
+	Expires time.Time `json:"expires,omitzero"` // zero: never
+}
+
+// A RevocationPage is a part of the list of revocations in force: GET
+// /api/v1/revocations.
+type RevocationPage struct {
+	Revocations []Revocation `json:"revocations"`
+	// Next is what to give as after for the next page; empty on the last.
+	Next string `json:"next,omitempty"`
+}
+
+// A NewRevocation revokes passes: POST /api/v1/revocations. What matches all
+// of its fields that are set is refused from then on.
+//
+// Encoding it as JSON shows a placeholder for the URL; Reveal does not.
+type NewRevocation struct {
+	// URL or PassID names one pass. The URL need not be known to the server,
+	// used, or valid any more.
+	URL    daypass.Secret `json:"url,omitempty"`
+	PassID string         `json:"passId,omitempty"`
+	// Name is the label of passes, Owner the owner of the key that signed. A
+	// name belongs to an owner: without one, to the caller's account.
+	Name  string `json:"name,omitempty"`
+	Owner string `json:"owner,omitempty"`
+	// AccessKeyID is the access key that signed.
+	AccessKeyID string `json:"accessKeyId,omitempty"`
+	// Bucket, and Prefix, the beginning of the key, are what passes are for.
+	Bucket string `json:"bucket,omitempty"`
+	Prefix string `json:"prefix,omitempty"`
+	// Before matches what was signed before it, and what does not tell when.
+	Before time.Time `json:"before,omitzero"`
+}
+
+// Reveal returns what encodes as n with its URL. It is for sending only.
+func (n NewRevocation) Reveal() any {
+	type fields NewRevocation
+	return struct {
+		fields
+		URL plainSecret `json:"url,omitempty"`
+	}{fields(n), plainSecret(n.URL)}
 }
 
 // An ErrorBody is what the API answers with a status of 400 or more.

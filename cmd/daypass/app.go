@@ -27,6 +27,7 @@ type app struct {
 	rand     io.Reader
 	terminal bool // standard output is a terminal
 	errTerm  bool // standard error is one
+	inTerm   bool // standard input is one
 
 	// Flags of every command.
 	json   bool
@@ -37,6 +38,7 @@ func system() *app {
 	return &app{
 		in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv, now: time.Now, rand: rand.Reader,
 		terminal: term.IsTerminal(int(os.Stdout.Fd())), errTerm: term.IsTerminal(int(os.Stderr.Fd())),
+		inTerm: term.IsTerminal(int(os.Stdin.Fd())),
 	}
 }
 
@@ -86,7 +88,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v\nrun '%s --help' for its flags", err, cmd.CommandPath())
 	})
-	root.AddCommand(a.shareCommand(), a.serveCommand(), a.presignCommand(), a.explainCommand(), a.keysCommand(), a.bucketCommand(), a.versionCommand())
+	root.AddCommand(a.shareCommand(), a.serveCommand(), a.presignCommand(), a.explainCommand(), a.passCommand(), a.keysCommand(), a.bucketCommand(), a.versionCommand())
 	for _, cmd := range root.Commands() {
 		a.bindConfiguration(cmd)
 	}
@@ -123,7 +125,7 @@ func exitCode(err error) int {
 	switch daypass.CodeOf(err) {
 	case daypass.AccessDenied, daypass.InvalidAccessKeyID, "SignatureDoesNotMatch", "RequestTimeTooSkewed":
 		return exitRefused
-	case daypass.NoSuchAccessKey, daypass.NoSuchBucket, daypass.NoSuchKey, s3.NoSuchBucketPolicy, s3.NoSuchCORSConfiguration:
+	case daypass.NoSuchAccessKey, daypass.NoSuchBucket, daypass.NoSuchKey, daypass.NoSuchPass, "NoSuchRevocation", s3.NoSuchBucketPolicy, s3.NoSuchCORSConfiguration:
 		return exitNotFound
 	case daypass.ServiceUnavailable:
 		return exitUnreachable

@@ -242,7 +242,7 @@ func checkedCORS(rules s3.CORSRules) ([]byte, error) {
 // made.
 type settingClient struct {
 	app         *app
-	make        func(sign.URLRequest) (presigned, error)
+	make        urlMaker
 	bucket, key string
 	sub         string
 	http        *http.Client
@@ -285,7 +285,7 @@ func (c *settingClient) send(ctx context.Context, method string, header http.Hea
 		header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
 	}
 	p, err := c.make(sign.URLRequest{Method: method, Bucket: c.bucket, Key: c.key, Header: header, Query: sign.Query{{Name: c.sub}},
-		Lifetime: 5 * time.Minute, Time: c.app.now().UTC().Truncate(time.Second)})
+		Lifetime: 5 * time.Minute, Time: c.app.now().UTC().Truncate(time.Second)}, nil)
 	if err != nil {
 		return nil, err
 	}

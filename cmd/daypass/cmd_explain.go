@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/client"
 	"github.com/daypass/daypass/internal/explain"
 	"github.com/daypass/daypass/sign"
 )
@@ -17,6 +20,8 @@ type explainFlags struct {
 	method, secretFile, tokenFile, errorFile string
 	domains                                  []string
 	canonical                                bool
+	data                                     string
+	ask                                      bool // --data was given
 }
 
 func (a *app) explainCommand() *cobra.Command {
@@ -24,7 +29,9 @@ func (a *app) explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain URL",
 		Short: "Tell what a pre-signed URL permits, until when, and why it was refused",
-		Long: "Tell what a pre-signed URL permits, who signed it and until when. Nothing is sent anywhere.\n\n" +
+		Long: "Tell what a pre-signed URL permits, who signed it, until when and with\n" +
+			"which limits. Nothing is sent anywhere, unless --data names a running server that is to\n" +
+			"tell how often the URL was used and whether it is revoked.\n\n" +
 			"With the signer's secret the signature is checked; the method that it was made for is\n" +
 			"found out with it. With the XML body that the server answered, both sides' canonical\n" +
 			"requests are compared and the first difference is named, with its usual cause.\n\n" +
@@ -33,7 +40,10 @@ func (a *app) explainCommand() *cobra.Command {
 		Example: "  daypass explain 'https://…?X-Amz-Signature=…'\n" +
 			"  daypass explain \"$URL\" --error answer.xml --secret-key-file secret.txt",
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return a.explain(&f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.ask = cmd.Flags().Changed("data")
+			return a.explain(cmd.Context(), &f, args[0])
+		},
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&f.method, "method", "", "method that the URL is opened with")
@@ -42,10 +52,19 @@ func (a *app) explainCommand() *cobra.Command {
 	fs.StringVar(&f.errorFile, "error", "", "file with the XML body of the refusal; - is standard input")
 	fs.StringArrayVar(&f.domains, "domain", nil, "domain for virtual-host style, bucket.DOMAIN (may repeat)")
 	fs.BoolVar(&f.canonical, "canonical", false, "print the canonical requests")
+	a.addDataFlag(fs, &f.data)
+	fs.Lookup("data").Usage = "data directory of a running server that is to tell what it saw of the URL"
+	fs.Lookup("data").DefValue = ""
 	return cmd
 }
 
-func (a *app) explain(f *explainFlags, raw string) error {
+// An explained is what there is to say about a URL, and what a server saw.
+type explained struct {
+	*explain.Report
+	Seen *client.Pass `json:"seen,omitempty"`
+}
+
+func (a *app) explain(ctx context.Context, f *explainFlags, raw string) error {
 	if raw == "-" {
 		text, err := a.readAll("-")
 		if err != nil {
@@ -61,15 +80,37 @@ func (a *app) explain(f *explainFlags, raw string) error {
 	if err != nil {
 		return explainError(err)
 	}
+	out := explained{Report: r}
+	if f.ask && r.PassID != "" {
+		if out.Seen, err = a.seen(ctx, f, r.PassID); err != nil {
+			return err
+		}
+	}
 	if a.json {
-		err = a.printJSON(r)
+		err = a.printJSON(out)
 	} else {
-		a.printReport(r, f)
+		a.printReport(&out, f)
 	}
 	if err == nil && r.Checked && !r.Matches {
 		return &commandError{code: exitMismatch, err: errors.New("the signature does not match")}
 	}
 	return err
+}
+
+// seen asks a running server about a pass; nil when it knows nothing of it.
+func (a *app) seen(ctx context.Context, f *explainFlags, id string) (*client.Pass, error) {
+	c, err := a.connect(ctx, &adminFlags{data: f.data})
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.Pass(ctx, id)
+	if daypass.CodeOf(err) == daypass.NoSuchPass {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &p, nil
 }
 
 // explainError says in a command's words why a URL is not a pre-signed one.
@@ -129,8 +170,8 @@ func (a *app) readRefusal(path string) (*explain.Refusal, error) {
 	return r, nil
 }
 
-func (a *app) printReport(r *explain.Report, f *explainFlags) {
-	a.pairs(a.reportRows(r))
+func (a *app) printReport(r *explained, f *explainFlags) {
+	a.pairs(append(a.reportRows(r.Report), a.seenRows(r, f)...))
 	if r.Difference != nil {
 		a.printDifference(r.Difference)
 	}
@@ -161,11 +202,19 @@ func (a *app) reportRows(r *explain.Report) [][2]string {
 	if !r.SignedAt.IsZero() {
 		add("signed", showTime(r.SignedAt)+a.relative(r.SignedAt))
 	}
-	add("expires", showTime(r.ExpiresAt)+a.relative(r.ExpiresAt))
+	if !r.NotBefore.IsZero() {
+		add("begins", a.showEnd(r.NotBefore))
+	}
+	add("expires", a.showEnd(r.EndsAt))
 	rows = append(rows, [2]string{"state", a.validity(r)})
 	add("signed headers", strings.Join(r.SignedHeaders, ", "))
 	for _, p := range r.Parameters {
-		add("parameter", p.Name+" = "+p.Value)
+		if !sign.IsLimit(p.Name) || r.LimitError != "" {
+			add("parameter", p.Name+" = "+p.Value)
+		}
+	}
+	for _, words := range r.Limits {
+		add("limit", words)
 	}
 	add("pass id", r.PassID)
 	if r.Checked {
@@ -192,10 +241,31 @@ func (a *app) validity(r *explain.Report) string {
 	switch {
 	case r.Expired:
 		return a.amber("expired")
-	case r.SignedAt.Sub(a.now()) > sign.MaxSkew:
+	case r.LimitError != "":
+		return a.amber("refused by Daypass for its limits")
+	case r.SignedAt.Sub(a.now()) > sign.MaxSkew || a.now().Before(r.NotBefore):
 		return a.amber("not valid yet")
 	}
 	return a.green("within its time")
+}
+
+// seenRows tells what a server saw of the URL, where one was asked.
+func (a *app) seenRows(r *explained, f *explainFlags) [][2]string {
+	switch {
+	case !f.ask:
+		return nil
+	case r.Seen == nil:
+		return [][2]string{{"used", "not yet"}}
+	}
+	p := r.Seen
+	rows := [][2]string{{"used", fmt.Sprintf("%d times, refused %d times, %s sent", p.Uses, p.Refused, showSize(p.BytesSent))}}
+	if !p.LastSeen.IsZero() {
+		rows = append(rows, [2]string{"last used", a.showEnd(p.LastSeen)})
+	}
+	if p.Revoked {
+		rows = append(rows, [2]string{"revoked", a.amber("by revocation " + printable(p.RevokedBy))})
+	}
+	return rows
 }
 
 func (a *app) printDifference(d *explain.Difference) {

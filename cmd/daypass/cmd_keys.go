@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/client"
 	"github.com/daypass/daypass/sign"
 )
 
-// adminFlags say which server the keys commands talk to.
+// adminFlags say which server the keys and pass commands talk to.
 type adminFlags struct {
 	data, endpoint, region string
 }
@@ -29,20 +30,24 @@ func (a *app) keysCommand() *cobra.Command {
 		Short: "Make, list and remove access keys of a running server",
 		Long: "Make, list and remove access keys of a running server.\n\n" +
 			"By default the server is the one that runs on --data, reached through the socket in\n" +
-			"that directory. --admin-url names another one; requests are then signed with the root\n" +
-			"key in DAYPASS_ROOT_ACCESS_KEY and DAYPASS_ROOT_SECRET_KEY.",
+			"that directory. --admin-url names another one; requests are then signed with the key in\n" +
+			"DAYPASS_ROOT_ACCESS_KEY and DAYPASS_ROOT_SECRET_KEY, or else in AWS_ACCESS_KEY_ID and\n" +
+			"AWS_SECRET_ACCESS_KEY, whose policy must allow it.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	fs := cmd.PersistentFlags()
-	a.addDataFlag(fs, &f.data)
-	fs.StringVar(&f.endpoint, "admin-url", "", "base URL of a server's operations listener, such as http://127.0.0.1:9002")
-	fs.StringVar(&f.region, "region", "us-east-1", "region of the server, for --admin-url")
+	a.addAdminFlags(cmd.PersistentFlags(), &f)
 	cmd.AddCommand(a.keysCreate(&f), a.keysList(&f), a.keysPolicy(&f),
 		a.keysChange(&f, "disable", "Disable an access key: what it signed stops working until it is enabled again", (*client.Client).DisableKey),
 		a.keysChange(&f, "enable", "Enable a disabled access key", (*client.Client).EnableKey),
 		a.keysChange(&f, "delete", "Delete an access key: what it signed stops working for ever", (*client.Client).DeleteKey))
 	return cmd
+}
+
+func (a *app) addAdminFlags(fs *pflag.FlagSet, f *adminFlags) {
+	a.addDataFlag(fs, &f.data)
+	fs.StringVar(&f.endpoint, "admin-url", "", "base URL of a server's operations listener, such as http://127.0.0.1:9002")
+	fs.StringVar(&f.region, "region", "us-east-1", "region of the server, for --admin-url")
 }
 
 // connect returns a client of the server that the flags name.
@@ -63,8 +68,11 @@ func (a *app) connect(ctx context.Context, f *adminFlags) (*client.Client, error
 
 func (a *app) connectRemote(f *adminFlags) (*client.Client, error) {
 	key := sign.Key{ID: a.env("DAYPASS_ROOT_ACCESS_KEY"), Secret: a.env("DAYPASS_ROOT_SECRET_KEY")}
+	if key.ID == "" {
+		key = sign.Key{ID: a.env("AWS_ACCESS_KEY_ID"), Secret: a.env("AWS_SECRET_ACCESS_KEY")}
+	}
 	if key.ID == "" || key.Secret == "" {
-		return nil, usagef("--admin-url needs the root key\nset DAYPASS_ROOT_ACCESS_KEY and DAYPASS_ROOT_SECRET_KEY")
+		return nil, usagef("--admin-url needs an access key to sign with\nset DAYPASS_ROOT_ACCESS_KEY and DAYPASS_ROOT_SECRET_KEY, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
 	}
 	signer := sign.NewSigner(key, sign.SignerOptions{Region: f.region, Service: adminService})
 	return client.New(client.Config{Endpoint: f.endpoint, Sign: func(r *http.Request) error {

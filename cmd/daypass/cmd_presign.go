@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"sort"
 	"strings"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/client"
 	"github.com/daypass/daypass/sign"
 )
@@ -34,6 +34,8 @@ type presignFlags struct {
 	data                string
 	local               bool
 	snippet             string
+	limits              limitFlags
+	expiresGiven        bool // --expires stands on the command line
 }
 
 // responseOverrides are the parameters with which a URL sets headers of the
@@ -48,7 +50,9 @@ func (a *app) presignCommand() *cobra.Command {
 		Long: "Make pre-signed URLs, for Daypass and for any S3.\n\n" +
 			"Credentials, region and endpoint come from where the AWS tools have them: the\n" +
 			"environment (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL …), profiles and configuration files.\n" +
-			"With --data, the server that runs on that data directory makes the URL with its root key.",
+			"With --data, the server that runs on that data directory makes the URL with its root key.\n\n" +
+			"Flags that are marked as limits make the URL do less than S3 could: they are signed into\n" +
+			"it, Daypass enforces them, and any other S3 ignores them.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -74,6 +78,10 @@ func (a *app) presignMethod(name, method, short string) *cobra.Command {
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.local = cmd.Flags().Changed("data")
+			f.expiresGiven = cmd.Flags().Changed("expires")
+			if err := checkGiven(cmd.Flags()); err != nil {
+				return err
+			}
 			return a.presign(cmd.Context(), f, name == "list", args)
 		},
 	}
@@ -83,10 +91,16 @@ func (a *app) presignMethod(name, method, short string) *cobra.Command {
 
 func presignExample(name string) string {
 	switch name {
+	case "get":
+		return "  daypass presign get s3://photos/2026/puppy.jpg --expires 15m\n" +
+			"  daypass presign get s3://photos/2026/puppy.jpg --uses 2 --pin - --until 30d\n" +
+			"  daypass presign get s3://photos/2026/ --prefix --zip --expires 1d"
 	case "put":
-		return "  daypass presign put s3://uploads/in.pdf --expires 15m --content-type application/pdf --snippet curl"
+		return "  daypass presign put s3://uploads/in.pdf --expires 15m --content-type application/pdf --snippet curl\n" +
+			"  daypass presign put s3://uploads/in.jpg --uses 1 --max-size 10MiB --type 'image/*' --no-overwrite"
 	case "list":
-		return "  daypass presign list s3://photos/2026/ --expires 1h"
+		return "  daypass presign list s3://photos/2026/ --expires 1h\n" +
+			"  daypass presign list s3://photos/2026/ --prefix --expires 1h"
 	case "post":
 		return "  daypass presign post s3://videos/film.mp4 --query uploads="
 	}
@@ -113,6 +127,8 @@ func (a *app) addPresignFlags(fs *pflag.FlagSet, f *presignFlags) {
 	fs.BoolVar(&f.vhost, "virtual-host", false, "put the bucket into the host name")
 	fs.StringVar(&f.signature, "signature", "v4", "signature version: v4, v4a or v2")
 	fs.StringVar(&f.snippet, "snippet", "", "print how to use the URL instead: curl, fetch, form or headers")
+	addUseLimits(fs, &f.limits)
+	addObjectLimits(fs, &f.limits)
 	a.addDataFlag(fs, &f.data)
 	fs.Lookup("data").Usage = "data directory of a running server that is to make the URL"
 	fs.Lookup("data").DefValue = ""
@@ -125,11 +141,19 @@ type presigned struct {
 	Headers map[string]string `json:"headers,omitempty"`
 	Signed  time.Time         `json:"signed"`
 	Expires time.Time         `json:"expires"`
+	// PIN tells that the holder must send a PIN too, in pinHeader.
+	PIN bool `json:"pin,omitempty"`
 }
+
+// pinHeader is the header in which programs send the PIN of a URL.
+const pinHeader = "x-daypass-pin-value"
 
 func (a *app) presign(ctx context.Context, f *presignFlags, list bool, targets []string) error {
 	if !snippets[f.snippet] {
 		return usagef("--snippet is curl, fetch, form or headers, not %q", f.snippet)
+	}
+	if err := a.readPIN(&f.limits.pin); err != nil {
+		return err
 	}
 	make, err := a.urlMaker(ctx, f)
 	if err != nil {
@@ -137,47 +161,83 @@ func (a *app) presign(ctx context.Context, f *presignFlags, list bool, targets [
 	}
 	out := []presigned{}
 	for _, target := range targets {
-		r, err := a.urlRequest(f, target, list)
+		r, l, err := a.urlRequest(f, target, list)
 		if err != nil {
 			return err
 		}
-		p, err := make(r)
+		p, err := make(r, l)
 		if err != nil {
 			return err
+		}
+		if l != nil {
+			p.PIN = l.PIN != ""
+			if len(out) == 0 {
+				a.noteLimits(f, &r, l, p.URL)
+			}
 		}
 		out = append(out, p)
 	}
 	return a.printPresigned(f, out)
 }
 
-// urlRequest turns flags into what is to be signed.
-func (a *app) urlRequest(f *presignFlags, target string, list bool) (r sign.URLRequest, err error) {
-	r = sign.URLRequest{Method: f.method, Lifetime: time.Duration(f.expires), Time: a.now().UTC().Truncate(time.Second)}
+// urlRequest turns flags into what is to be signed, and what it is limited by.
+func (a *app) urlRequest(f *presignFlags, target string, list bool) (r sign.URLRequest, l *client.Limits, err error) {
+	now := a.now().UTC().Truncate(time.Second)
+	r = sign.URLRequest{Method: f.method, Lifetime: time.Duration(f.expires), Time: now}
 	if r.Bucket, r.Key, err = parseTarget(target); err != nil {
-		return r, err
+		return r, nil, err
 	}
-	if align := time.Duration(f.align); align > 0 {
-		r.Time, r.Lifetime = r.Time.Truncate(align), r.Lifetime+align
-		if r.Lifetime > sign.MaxLifetime {
-			return r, usagef("--expires and --align together must be at most 7d")
-		}
+	if l, err = f.limits.limitsFor(r.Key, now); err != nil {
+		return r, nil, err
+	}
+	if l != nil && !l.Until.IsZero() && !f.expiresGiven {
+		r.Lifetime = lifetimeUntil(l.Until, now)
+	}
+	if err := f.alignTime(&r); err != nil {
+		return r, nil, err
 	}
 	if r.Header, err = parseHeaders(f); err != nil {
-		return r, err
+		return r, nil, err
 	}
 	if r.Query, err = f.parameters(); err != nil {
-		return r, err
+		return r, nil, err
 	}
 	if list {
-		r.Query = append(r.Query, sign.Param{Name: "list-type", Value: "2"})
-		if r.Key != "" {
-			r.Query = append(r.Query, sign.Param{Name: "prefix", Value: r.Key})
-			r.Key = ""
-		}
+		listRequest(&r, f.limits.prefix)
 	} else if r.Key == "" && f.method == http.MethodGet && len(f.query) == 0 {
-		return r, usagef("%s names a bucket, not an object\nto list a bucket: daypass presign list %s", target, target)
+		return r, nil, usagef("%s names a bucket, not an object\nto list a bucket: daypass presign list %s", target, target)
 	}
-	return r, nil
+	return r, l, nil
+}
+
+// lifetimeUntil is the lifetime of a URL that ends at until: S3's own bound
+// where that is further away, since x-daypass-until decides then.
+func lifetimeUntil(until, now time.Time) time.Duration { return min(until.Sub(now), sign.MaxLifetime) }
+
+// alignTime rounds the time of signing down.
+func (f *presignFlags) alignTime(r *sign.URLRequest) error {
+	align := time.Duration(f.align)
+	if align <= 0 {
+		return nil
+	}
+	r.Time, r.Lifetime = r.Time.Truncate(align), r.Lifetime+align
+	if r.Lifetime > sign.MaxLifetime {
+		if f.limits.until == "" || f.expiresGiven {
+			return usagef("--expires and --align together must be at most 7d")
+		}
+		r.Lifetime = sign.MaxLifetime
+	}
+	return nil
+}
+
+// listRequest turns a request for a key into one for the list of what is
+// below it. With the limit prefix, the holder chooses the parameter prefix.
+func listRequest(r *sign.URLRequest, limited bool) {
+	r.Query = append(r.Query, sign.Param{Name: "list-type", Value: "2"})
+	if r.Key != "" && !limited {
+		r.Query = append(r.Query, sign.Param{Name: "prefix", Value: r.Key})
+	}
+	r.Key = ""
 }
 
 // parseTarget splits s3://bucket/key. The key is taken as it stands.
@@ -250,27 +310,51 @@ func contentDisposition(name string, inline bool) string {
 	return kind + `; filename="` + ascii + `"; filename*=UTF-8''` + sign.EscapeQuery(name)
 }
 
+// A urlMaker signs a request with limits, which may be nil.
+type urlMaker func(sign.URLRequest, *client.Limits) (presigned, error)
+
 // urlMaker returns what makes URLs: a running server, or the credentials of
 // the AWS configuration.
-func (a *app) urlMaker(ctx context.Context, f *presignFlags) (func(sign.URLRequest) (presigned, error), error) {
+func (a *app) urlMaker(ctx context.Context, f *presignFlags) (urlMaker, error) {
 	if f.local {
 		return a.localMaker(ctx, f)
 	}
-	presigner, err := a.awsPresigner(ctx, f)
+	signer, err := a.awsSigner(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return func(r sign.URLRequest) (presigned, error) {
-		p, err := presigner(r.Bucket)
+	return func(r sign.URLRequest, l *client.Limits) (presigned, error) {
+		p, err := f.presigner(signer, r.Bucket)
 		if err != nil {
 			return presigned{}, err
+		}
+		if r, err = a.limited(r, l, signer.key.Secret, versions[f.signature]); err != nil {
+			return presigned{}, limitError(err)
 		}
 		u, err := p.Presign(r)
 		if err != nil {
 			return presigned{}, usagef("%s", signMessage(err))
 		}
-		return presigned{URL: u, Method: r.Method, Headers: flatten(r.Header), Signed: r.Time, Expires: r.Time.Add(r.Lifetime)}, nil
+		return presigned{URL: u, Method: r.Method, Headers: flatten(r.Header), Signed: r.Time, Expires: endOf(&r, l)}, nil
 	}, nil
+}
+
+// limited adds limits to a request, if they can be enforced for it.
+func (a *app) limited(r sign.URLRequest, l *client.Limits, secret string, version sign.Version) (sign.URLRequest, error) {
+	q, err := encodeLimits(l, a.rand, daypass.Secret(secret))
+	if err != nil {
+		return r, err
+	}
+	r.Query = append(r.Query[:len(r.Query):len(r.Query)], q...)
+	return r, checkLimits(&r, version)
+}
+
+// endOf is when a URL ends for a server that enforces its limits.
+func endOf(r *sign.URLRequest, l *client.Limits) time.Time {
+	if l != nil && !l.Until.IsZero() {
+		return l.Until
+	}
+	return r.Time.Add(r.Lifetime).UTC()
 }
 
 func signMessage(err error) string {
@@ -291,7 +375,7 @@ func flatten(h http.Header) map[string]string {
 	return out
 }
 
-func (a *app) localMaker(ctx context.Context, f *presignFlags) (func(sign.URLRequest) (presigned, error), error) {
+func (a *app) localMaker(ctx context.Context, f *presignFlags) (urlMaker, error) {
 	if f.align > 0 || f.signature != "v4" || f.publicURL != "" || f.endpoint != "" || f.vhost {
 		return nil, usagef("--data cannot be combined with --align, --signature, --public-url, --endpoint-url or --virtual-host\n" +
 			"make a key with 'daypass keys create' and set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL")
@@ -300,9 +384,17 @@ func (a *app) localMaker(ctx context.Context, f *presignFlags) (func(sign.URLReq
 	if err != nil {
 		return nil, err
 	}
-	return func(r sign.URLRequest) (presigned, error) {
+	return func(r sign.URLRequest, l *client.Limits) (presigned, error) {
+		// The server does the same with its own key: this is to refuse before
+		// anything is sent.
+		if _, err := a.limited(r, l, "not the key", sign.V4); err != nil {
+			return presigned{}, limitError(err)
+		}
 		req := client.PresignRequest{Method: r.Method, Bucket: r.Bucket, Key: r.Key, Headers: flatten(r.Header),
 			ExpiresSeconds: int64(r.Lifetime / time.Second), Query: make(map[string]string)}
+		if l != nil {
+			req.Limits = *l
+		}
 		for _, p := range r.Query {
 			req.Query[p.Name] = p.Value
 		}
@@ -311,9 +403,15 @@ func (a *app) localMaker(ctx context.Context, f *presignFlags) (func(sign.URLReq
 	}, nil
 }
 
-// awsPresigner takes credentials, region and endpoint from where the AWS
-// tools have them. It returns a function, for the style depends on the bucket.
-func (a *app) awsPresigner(ctx context.Context, f *presignFlags) (func(bucket string) (*sign.Presigner, error), error) {
+// An awsSigner is a key and where its URLs point.
+type awsSigner struct {
+	key              sign.Key
+	endpoint, region string
+}
+
+// awsSigner takes credentials, region and endpoint from where the AWS tools
+// have them.
+func (a *app) awsSigner(ctx context.Context, f *presignFlags) (*awsSigner, error) {
 	var opts []func(*awsconfig.LoadOptions) error
 	if f.profile != "" {
 		opts = append(opts, awsconfig.WithSharedConfigProfile(f.profile))
@@ -329,20 +427,19 @@ func (a *app) awsPresigner(ctx context.Context, f *presignFlags) (func(bucket st
 	if err != nil {
 		return nil, usagef("no credentials to sign with\nset AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a --profile, or name a running server's --data")
 	}
-	region := config.Region
-	if region == "" {
-		region = "us-east-1"
+	s := &awsSigner{region: config.Region, endpoint: f.publicURL,
+		key: sign.Key{ID: credentials.AccessKeyID, Secret: credentials.SecretAccessKey, Token: credentials.SessionToken}}
+	if s.region == "" {
+		s.region = "us-east-1"
 	}
-	endpoint := f.publicURL
-	if endpoint == "" {
-		endpoint = f.endpoint
+	if s.endpoint == "" {
+		s.endpoint = f.endpoint
 	}
-	if endpoint == "" {
-		endpoint = configuredEndpoint(a.env, config.BaseEndpoint)
+	if s.endpoint == "" {
+		s.endpoint = configuredEndpoint(a.env, config.BaseEndpoint)
 	}
-	key := sign.Key{ID: credentials.AccessKeyID, Secret: credentials.SecretAccessKey, Token: credentials.SessionToken}
-	a.warnLifetime(f, credentials.CanExpire, credentials.Expires, key.Token != "")
-	return func(bucket string) (*sign.Presigner, error) { return f.presigner(key, endpoint, region, bucket) }, nil
+	a.warnLifetime(f, credentials.CanExpire, credentials.Expires, s.key.Token != "")
+	return s, nil
 }
 
 // configuredEndpoint is the endpoint of S3 in the AWS configuration, or "".
@@ -366,21 +463,24 @@ func (a *app) warnLifetime(f *presignFlags, canExpire bool, ends time.Time, temp
 	}
 }
 
-func (f *presignFlags) presigner(key sign.Key, endpoint, region, bucket string) (*sign.Presigner, error) {
-	version, ok := map[string]sign.Version{"v4": sign.V4, "v4a": sign.V4A, "v2": sign.V2}[f.signature]
+// versions are the signature versions by the names that --signature has.
+var versions = map[string]sign.Version{"v4": sign.V4, "v4a": sign.V4A, "v2": sign.V2}
+
+func (f *presignFlags) presigner(s *awsSigner, bucket string) (*sign.Presigner, error) {
+	version, ok := versions[f.signature]
 	if !ok {
 		return nil, usagef("--signature is v4, v4a or v2, not %q", f.signature)
 	}
-	opts := sign.PresignOptions{Version: version, VirtualHost: f.vhost}
+	opts, endpoint := sign.PresignOptions{Version: version, VirtualHost: f.vhost}, s.endpoint
 	if endpoint == "" {
-		endpoint = awsEndpoint(region)
+		endpoint = awsEndpoint(s.region)
 		// A certificate for *.s3 does not cover a bucket with a dot.
 		opts.VirtualHost = !f.pathStyle && !strings.Contains(bucket, ".")
 	}
 	if f.vhost && f.pathStyle {
 		return nil, usagef("--virtual-host and --path-style exclude each other")
 	}
-	p, err := sign.NewPresigner(key, endpoint, region, opts)
+	p, err := sign.NewPresigner(s.key, endpoint, s.region, opts)
 	if err != nil {
 		return nil, usagef("%s", signMessage(err))
 	}
@@ -393,91 +493,4 @@ func awsEndpoint(region string) string {
 		return "https://s3." + region + ".amazonaws.com.cn"
 	}
 	return "https://s3." + region + ".amazonaws.com"
-}
-
-var snippets = map[string]bool{"": true, "curl": true, "fetch": true, "form": true, "headers": true}
-
-func (a *app) printPresigned(f *presignFlags, out []presigned) error {
-	if a.json {
-		return a.printJSON(out)
-	}
-	for _, p := range out {
-		switch f.snippet {
-		case "curl":
-			fmt.Fprintln(a.out, p.curl())
-		case "fetch":
-			fmt.Fprintln(a.out, p.fetch())
-		case "form":
-			fmt.Fprintln(a.out, p.form())
-		case "headers":
-			for _, name := range p.headerNames() {
-				fmt.Fprintf(a.out, "%s: %s\n", name, p.Headers[name])
-			}
-		default:
-			fmt.Fprintln(a.out, p.URL)
-		}
-	}
-	return nil
-}
-
-func (p *presigned) headerNames() []string {
-	names := make([]string, 0, len(p.Headers))
-	for name := range p.Headers {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
-}
-
-// shellQuote quotes for a POSIX shell.
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
-func (p *presigned) curl() string {
-	parts := []string{"curl", "--fail-with-body"}
-	switch p.Method {
-	case http.MethodGet:
-	case http.MethodHead:
-		parts = append(parts, "--head")
-	case http.MethodPut:
-		parts = append(parts, "--upload-file", "FILE")
-	default:
-		parts = append(parts, "--request", p.Method)
-	}
-	for _, name := range p.headerNames() {
-		parts = append(parts, "--header", shellQuote(name+": "+p.Headers[name]))
-	}
-	return strings.Join(append(parts, shellQuote(p.URL)), " ")
-}
-
-// jsString writes a JavaScript string literal that is also safe in HTML.
-func jsString(s string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`, "\n", `\n`, "\r", `\r`, "<", `\u003c`).Replace(s) + "'"
-}
-
-func (p *presigned) fetch() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "const response = await fetch(%s, {\n  method: %s,\n", jsString(p.URL), jsString(p.Method))
-	if len(p.Headers) > 0 {
-		b.WriteString("  headers: {\n")
-		for _, name := range p.headerNames() {
-			fmt.Fprintf(&b, "    %s: %s,\n", jsString(name), jsString(p.Headers[name]))
-		}
-		b.WriteString("  },\n")
-	}
-	if p.Method == http.MethodPut {
-		b.WriteString("  body: file,\n")
-	}
-	b.WriteString("});\nif (!response.ok) throw new Error(await response.text());")
-	return b.String()
-}
-
-// form is a page's file input that uploads with the URL; a plain HTML form
-// cannot send PUT.
-func (p *presigned) form() string {
-	if p.Method != http.MethodPut {
-		return `<a href="` + strings.NewReplacer("&", "&amp;", `"`, "&quot;", "<", "&lt;").Replace(p.URL) + `">Download</a>`
-	}
-	return "<input type=\"file\" id=\"file\">\n<script type=\"module\">\n" +
-		"document.getElementById('file').onchange = async (event) => {\n  const file = event.target.files[0];\n" +
-		p.fetch() + "\n};\n</script>"
 }

@@ -29,6 +29,8 @@ type serveFlags struct {
 	sigv2                   string
 	ownership               string
 	maxSignatureAge         lifetimeFlag
+	maxLifetime             lifetimeFlag
+	stateGrace              time.Duration
 	headWithGet             bool
 	ignoreForeign           bool
 	tlsCert, tlsKey         string
@@ -69,6 +71,8 @@ func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
 	fs.StringVar(&f.sigv2, "sigv2", "allow", "Signature Version 2: allow or deny")
 	fs.StringVar(&f.ownership, "default-object-ownership", string(s3.BucketOwnerEnforced), "object ownership of new buckets: BucketOwnerEnforced (no ACLs), BucketOwnerPreferred or ObjectWriter")
 	fs.Var(&f.maxSignatureAge, "max-signature-age", "refuse signatures older than this, whatever expiry they carry; 0: no bound")
+	fs.Var(&f.maxLifetime, "max-lifetime", "how long after signing a URL or form may end: lets x-daypass-until go beyond 7d, and bounds all others; 0: as S3 does")
+	fs.DurationVar(&f.stateGrace, "state-grace", state.DefaultGrace, "how long revocations may be out of date before pre-signed requests are refused; 0: not at all")
 	fs.BoolVar(&f.headWithGet, "head-with-get", false, "accept a URL signed for GET for HEAD too, which S3 does not")
 	fs.BoolVar(&f.ignoreForeign, "ignore-foreign-authorization", false, "ignore an Authorization header of another scheme beside a pre-signed URL, which S3 refuses")
 	fs.StringVar(&f.tlsCert, "tls-cert", "", "certificate chain (PEM); with it the endpoint speaks TLS and HTTP/2")
@@ -134,6 +138,9 @@ func (f *serveFlags) node() (nodeConfig, error) {
 	if !ok {
 		return nodeConfig{}, usagef("--default-object-ownership is BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter, not %q", f.ownership)
 	}
+	if f.maxLifetime < 0 || f.stateGrace < 0 {
+		return nodeConfig{}, usagef("--max-lifetime and --state-grace must not be negative")
+	}
 	if f.maxSignatureAge < 0 {
 		return nodeConfig{}, usagef("--max-signature-age must not be negative")
 	}
@@ -153,15 +160,23 @@ func (f *serveFlags) node() (nodeConfig, error) {
 	}
 	return nodeConfig{
 		data: f.data, listen: f.listen, opsListen: f.opsListen, tlsCert: f.tlsCert, tlsKey: f.tlsKey,
-		publicURLs: f.publicURLs, drain: f.drain,
+		publicURLs: f.publicURLs, drain: f.drain, grace: noGrace(f.stateGrace),
 		signingKey: func(ctx context.Context, s *state.State) (daypass.AccessKey, error) { return s.RootKey(ctx) },
 		server: server.Config{
 			Region: f.region, Domains: f.domains, BaseURLs: f.publicURLs, HostAliases: f.hostAliases, TrustedProxies: proxies,
 			DenyV2: f.sigv2 == "deny", HeadWithGet: f.headWithGet, IgnoreForeignAuthorization: f.ignoreForeign,
-			DefaultOwnership: ownership, MaxSignatureAge: time.Duration(f.maxSignatureAge),
+			DefaultOwnership: ownership, MaxSignatureAge: time.Duration(f.maxSignatureAge), MaxLifetime: time.Duration(f.maxLifetime),
 			CORSOrigins: f.corsOrigins, MinBodyRate: rate, MaxRequestDuration: f.maxDuration,
 		},
 	}, nil
+}
+
+// noGrace returns a grace as package state has it, where zero is the default.
+func noGrace(grace time.Duration) time.Duration {
+	if grace == 0 {
+		return -1
+	}
+	return grace
 }
 
 // logger makes the log of a server process.

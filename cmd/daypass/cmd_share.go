@@ -37,7 +37,10 @@ const shareBucket = "share"
 type shareFlags struct {
 	serve   serveFlags
 	expires lifetimeFlag
+	limits  limitFlags
 	lan     bool
+	// untilOnly tells that --until decides alone.
+	untilOnly bool
 }
 
 // A sharedFile is a link that share has made.
@@ -58,15 +61,21 @@ func (a *app) shareCommand() *cobra.Command {
 			"If a server runs on the data directory, it serves the links and share returns at once.\n" +
 			"Otherwise share starts one and stays until it is interrupted. Copies whose links have\n" +
 			"ended are removed at the next share.",
-		Example:     "  daypass share holiday.jpg\n  daypass share report.pdf --expires 7d --lan",
+		Example: "  daypass share holiday.jpg\n  daypass share report.pdf --expires 7d --lan\n" +
+			"  daypass share report.pdf --uses 2 --pin -",
 		Args:        cobra.MinimumNArgs(1),
 		Annotations: map[string]string{usesConfigFile: "yes"},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.untilOnly = f.limits.until != "" && !cmd.Flags().Changed("expires")
+			if err := checkGiven(cmd.Flags()); err != nil {
+				return err
+			}
 			return a.share(cmd.Context(), &f, args)
 		},
 	}
 	a.addServeFlags(cmd.Flags(), &f.serve)
 	cmd.Flags().Var(&f.expires, "expires", "lifetime of the links, at most 7d")
+	addUseLimits(cmd.Flags(), &f.limits)
 	cmd.Flags().BoolVar(&f.lan, "lan", false, "listen on this machine's address in the local network, so that other devices can open the links")
 	return cmd
 }
@@ -74,6 +83,12 @@ func (a *app) shareCommand() *cobra.Command {
 func (a *app) share(ctx context.Context, f *shareFlags, files []string) error {
 	if lifetime := time.Duration(f.expires); lifetime < time.Second || lifetime > sign.MaxLifetime {
 		return usagef("--expires must be from 1s to 7d, not %s", f.expires.String())
+	}
+	if err := a.readPIN(&f.limits.pin); err != nil {
+		return err
+	}
+	if err := a.checkShare(f); err != nil {
+		return err
 	}
 	if err := checkFiles(files); err != nil {
 		return err
@@ -89,6 +104,27 @@ func (a *app) share(ctx context.Context, f *shareFlags, files []string) error {
 		return a.shareFiles(ctx, c, f, files)
 	}
 	return a.shareAndServe(ctx, f, files)
+}
+
+// checkShare refuses limits that cannot be enforced before anything is stored.
+func (a *app) checkShare(f *shareFlags) error {
+	_, l, err := f.link(a.now())
+	if err != nil || l == nil {
+		return err
+	}
+	a.noteUses(l.Uses)
+	_, err = a.limited(sign.URLRequest{Method: http.MethodGet, Bucket: shareBucket, Key: "-"}, l, "not the key", sign.V4)
+	return limitError(err)
+}
+
+// link returns for how long links are signed now, and what limits them.
+func (f *shareFlags) link(now time.Time) (time.Duration, *client.Limits, error) {
+	now = now.UTC().Truncate(time.Second)
+	l, err := f.limits.limitsFor("", now)
+	if err != nil || !f.untilOnly {
+		return time.Duration(f.expires), l, err
+	}
+	return lifetimeUntil(l.Until, now), l, nil
 }
 
 // checkFiles refuses what cannot be shared before anything is started.
@@ -223,7 +259,10 @@ func (a *app) shareFiles(ctx context.Context, c *client.Client, f *shareFlags, f
 	if err != nil {
 		return err
 	}
-	s := &sharer{app: a, client: c, lifetime: time.Duration(f.expires)}
+	s := &sharer{app: a, client: c}
+	if s.lifetime, s.limits, err = f.link(a.now()); err != nil {
+		return err
+	}
 	if s.local, err = url.Parse(info.PublicURLs[len(info.PublicURLs)-1]); err != nil {
 		return err
 	}
@@ -312,6 +351,7 @@ type sharer struct {
 	app      *app
 	client   *client.Client
 	lifetime time.Duration
+	limits   *client.Limits
 	local    *url.URL // the server as it listens on this machine
 	http     *http.Client
 }
@@ -354,7 +394,19 @@ func (s *sharer) share(ctx context.Context, name string) (sharedFile, error) {
 		return sharedFile{}, err
 	}
 	expires := s.app.now().Add(s.lifetime)
+	if s.limits != nil && !s.limits.Until.IsZero() {
+		expires = s.limits.Until
+	}
 	key, err := shareObjectKey(expires, filepath.Base(name), s.app.rand)
+	if err != nil {
+		return sharedFile{}, err
+	}
+	// The link is made first: where the server refuses it, nothing is stored.
+	r := client.PresignRequest{Method: http.MethodGet, Bucket: shareBucket, Key: key, ExpiresSeconds: int64(s.lifetime / time.Second)}
+	if s.limits != nil {
+		r.Limits = *s.limits
+	}
+	p, err := s.client.Presign(ctx, r)
 	if err != nil {
 		return sharedFile{}, err
 	}
@@ -364,8 +416,7 @@ func (s *sharer) share(ctx context.Context, name string) (sharedFile, error) {
 		return sharedFile{}, fmt.Errorf("cannot store %s: %w", name, err)
 	}
 	resp.Body.Close()
-	p, err := s.presign(ctx, http.MethodGet, key, nil, nil, s.lifetime)
-	return sharedFile{File: name, URL: p.URL, Size: info.Size(), Expires: p.Expires}, err
+	return sharedFile{File: name, URL: p.URL, Size: info.Size(), Expires: p.Expires}, nil
 }
 
 // shareObjectKey is END-RANDOM/NAME: END, in base 36, tells when the link
@@ -437,14 +488,13 @@ func (a *app) progress(r io.Reader, size int64, name string) io.Reader {
 	return &reader
 }
 
-func (s *sharer) presign(ctx context.Context, method, key string, query, headers map[string]string, lifetime time.Duration) (client.PresignResponse, error) {
-	return s.client.Presign(ctx, client.PresignRequest{Method: method, Bucket: shareBucket, Key: key,
-		ExpiresSeconds: int64(lifetime / time.Second), Query: query, Headers: headers})
-}
+// ownLifetime is how long the URLs live that share itself uses.
+const ownLifetime = 5 * time.Minute
 
 // send has a URL made and sends a request to it; the body has size bytes.
 func (s *sharer) send(ctx context.Context, method, key string, query, headers map[string]string, body io.Reader, size int64) (*http.Response, error) {
-	p, err := s.presign(ctx, method, key, query, headers, time.Hour)
+	p, err := s.client.Presign(ctx, client.PresignRequest{Method: method, Bucket: shareBucket, Key: key,
+		ExpiresSeconds: int64(ownLifetime / time.Second), Query: query, Headers: headers})
 	if err != nil {
 		return nil, err
 	}

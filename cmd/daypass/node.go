@@ -39,6 +39,9 @@ type nodeConfig struct {
 	publicURLs []string
 	server     server.Config
 	drain      time.Duration
+	// grace is how long revocations may be out of date; negative: not at all,
+	// zero: the default.
+	grace time.Duration
 	// signingKey returns the key that URLs are made with.
 	signingKey func(context.Context, *state.State) (daypass.AccessKey, error)
 }
@@ -96,7 +99,9 @@ func (n *node) openState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.state, err = state.Open(ctx, driver, key, state.Options{Clock: n.app.now, Rand: n.app.rand})
+	n.state, err = state.Open(ctx, driver, key, state.Options{
+		Clock: n.app.now, Rand: n.app.rand, Log: n.log, Grace: n.config.grace, MaxLifetime: n.config.server.MaxLifetime,
+	})
 	if err != nil {
 		driver.Close()
 		if errors.Is(err, state.ErrMasterKey) {
@@ -146,6 +151,11 @@ func (n *node) listen() error {
 func (n *node) listenS3() error {
 	config := n.config.server
 	config.Store, config.Keys, config.Settings = n.store, n.state, n.state
+	config.Ledger, config.Revocations, config.Passes = n.state, n.state, n.state
+	var err error
+	if config.PINKey, err = n.state.DeriveKey("pin cookie"); err != nil {
+		return err
+	}
 	config.Clock, config.Rand, config.Logger = n.app.now, n.app.rand, n.log
 	l, err := listenTCP(n.config.listen, "--listen")
 	if err != nil {
@@ -223,7 +233,8 @@ func answer(w http.ResponseWriter, ok bool) {
 // admin is the admin API: signed on the operations listener, open on the
 // socket, whose file permissions decide.
 func (n *node) admin(local bool) (http.Handler, error) {
-	c := admin.Config{Keys: n.state, Presign: n.presign, CheckPolicy: checkPolicy, TrustLocal: local, Log: n.log, Rand: n.app.rand,
+	c := admin.Config{Keys: n.state, Passes: n.state, Presign: n.presign, CheckPolicy: checkPolicy, TrustLocal: local,
+		Clock: n.app.now, Log: n.log, Rand: n.app.rand, MaxLifetime: n.config.server.MaxLifetime,
 		Server: client.Server{Version: readVersion().Version, Region: n.config.server.Region,
 			PublicURLs: n.urls(), Started: n.started, PID: os.Getpid()}}
 	if !local {
@@ -261,43 +272,6 @@ func reachable(base string) string {
 	return u.String()
 }
 
-// authenticateAdmin checks that a request is signed in its header for the
-// service "daypass".
-func (n *node) authenticateAdmin() admin.Authenticate {
-	v := sign.NewVerifier(sign.KeysFunc(n.signKey), sign.Options{Region: n.config.server.Region, Service: adminService, DenyV2: true})
-	return func(r *http.Request) (*daypass.Grant, error) {
-		res, err := v.Verify(r, n.app.now())
-		if err != nil {
-			return nil, signError(err)
-		}
-		if res.Scheme != sign.HeaderAuth || res.Payload.Chunked() {
-			return nil, &daypass.Error{Op: "admin", Code: daypass.AccessDenied, Message: "Sign the request in its Authorization header."}
-		}
-		if res.Payload.Kind == sign.PayloadSHA256 {
-			r.Body = hashedBody(r.Body, res.Payload.SHA256)
-		} else if r.ContentLength != 0 {
-			return nil, &daypass.Error{Op: "admin", Code: daypass.AccessDenied, Message: "The signature must cover the body."}
-		}
-		return &daypass.Grant{AccessKeyID: res.KeyID, Scheme: daypass.SchemeHeader,
-			SignatureVersion: string(res.Version), SignedAt: res.SignedAt}, nil
-	}
-}
-
-// adminService is the service name in the credential scope of the admin API.
-const adminService = "daypass"
-
-// signKey finds the key that a signature names.
-func (n *node) signKey(ctx context.Context, id, _ string) (sign.Key, bool, error) {
-	k, err := n.state.AccessKey(ctx, id)
-	if daypass.CodeOf(err) == daypass.NoSuchAccessKey {
-		return sign.Key{}, false, nil
-	}
-	if err != nil {
-		return sign.Key{}, false, err
-	}
-	return sign.Key{ID: k.ID, Secret: string(k.Secret), Expires: k.Expires}, !k.Disabled, nil
-}
-
 func signError(err error) error {
 	var e *sign.Error
 	if !errors.As(err, &e) || e.Code == "" {
@@ -313,9 +287,10 @@ func reason(text string) error {
 	return errors.New(text)
 }
 
-// presign makes a URL for the endpoint's preferred base URL.
-func (n *node) presign(ctx context.Context, r client.PresignRequest) (client.PresignResponse, error) {
-	key, err := n.config.signingKey(ctx, n.state)
+// presign makes a URL for the endpoint's preferred base URL, signed with the
+// key of an id, or with the server's own.
+func (n *node) presign(ctx context.Context, signer string, r client.PresignRequest) (client.PresignResponse, error) {
+	key, err := n.presignKey(ctx, signer)
 	if err != nil {
 		return client.PresignResponse{}, err
 	}
@@ -323,7 +298,7 @@ func (n *node) presign(ctx context.Context, r client.PresignRequest) (client.Pre
 	if err != nil {
 		return client.PresignResponse{}, err
 	}
-	req := sign.URLRequest{Method: r.Method, Bucket: r.Bucket, Key: r.Key, Time: n.app.now(),
+	req := sign.URLRequest{Method: r.Method, Bucket: r.Bucket, Key: r.Key, Time: n.app.now().UTC(),
 		Lifetime: time.Duration(r.ExpiresSeconds) * time.Second, Header: make(http.Header)}
 	for name, value := range r.Headers {
 		req.Header.Set(name, value)
@@ -331,11 +306,39 @@ func (n *node) presign(ctx context.Context, r client.PresignRequest) (client.Pre
 	for name, value := range r.Query {
 		req.Query = append(req.Query, sign.Param{Name: name, Value: value})
 	}
+	if req, err = n.app.limited(req, &r.Limits, string(key.Secret), sign.V4); err != nil {
+		return client.PresignResponse{}, err
+	}
+	end := endOf(&req, &r.Limits)
+	if err := n.checkEnd(end, req.Time); err != nil {
+		return client.PresignResponse{}, err
+	}
 	u, err := p.Presign(req)
 	if err != nil {
 		return client.PresignResponse{}, signError(err)
 	}
-	return client.PresignResponse{URL: u, Method: r.Method, Headers: r.Headers, Expires: req.Time.Add(req.Lifetime).UTC()}, nil
+	return client.PresignResponse{URL: u, Method: r.Method, Headers: r.Headers, Expires: end}, nil
+}
+
+// presignKey returns the key of an id, or the server's own for none.
+func (n *node) presignKey(ctx context.Context, id string) (daypass.AccessKey, error) {
+	if id == "" {
+		return n.config.signingKey(ctx, n.state)
+	}
+	return n.state.AccessKey(ctx, id)
+}
+
+// checkEnd refuses a URL that would live for longer than the server allows.
+func (n *node) checkEnd(end, now time.Time) error {
+	most, named := n.config.server.MaxLifetime, "--max-lifetime"
+	if most <= 0 {
+		most, named = sign.MaxLifetime, "the server has no --max-lifetime that allows more"
+	}
+	if !end.After(now.Add(most)) {
+		return nil
+	}
+	return &daypass.Error{Op: "presign", Code: daypass.InvalidArgument,
+		Message: "A URL that is signed now may end at " + showTime(now.Add(most)) + " at the latest (" + named + ")."}
 }
 
 // run serves until the context ends or a listener fails, then drains.

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/daypass/daypass/client"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden texts of the scripts")
@@ -54,7 +57,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"open": open, "waitready": waitReady, "endpoint": endpoint,
+			"open": open, "waitready": waitReady, "endpoint": endpoint, "freeaddress": freeAddress, "seen": seen,
 		},
 	})
 }
@@ -95,6 +98,42 @@ func endpoint(ts *testscript.TestScript, neg bool, args []string) {
 	_, info, err := dialLocal(context.Background(), ts.MkAbs(args[1]))
 	ts.Check(err)
 	ts.Setenv(args[0], info.PublicURLs[0])
+}
+
+// seen waits until what was seen of passes with a name was written, all of it:
+// seen DIR NAME.
+func seen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: seen DIR NAME")
+	}
+	c, _, err := dialLocal(context.Background(), ts.MkAbs(args[0]))
+	ts.Check(err)
+	before := int64(-1)
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		page, err := c.Passes(context.Background(), client.PassFilter{Name: args[1]}, "", 0)
+		ts.Check(err)
+		sum := int64(0)
+		for _, p := range page.Passes {
+			sum += p.Uses + p.Refused
+		}
+		if sum > 0 && sum == before {
+			return
+		}
+		before = sum
+	}
+	ts.Fatalf("no pass named %s after 30 s", args[1])
+}
+
+// freeAddress sets a variable to an address that nobody listens on:
+// freeaddress NAME.
+func freeAddress(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: freeaddress NAME")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Check(l.Close())
+	ts.Setenv(args[0], l.Addr().String())
 }
 
 // waitReady waits until the server on a data directory answers: waitready DIR.

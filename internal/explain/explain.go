@@ -53,14 +53,23 @@ type Report struct {
 	Region    string `json:"region,omitempty"`
 	Service   string `json:"service,omitempty"`
 	// SignedAt is zero where the URL does not tell (Version 2).
-	SignedAt      time.Time `json:"signedAt,omitzero"`
+	SignedAt time.Time `json:"signedAt,omitzero"`
+	// ExpiresAt is the end by S3's rules; with the limit x-daypass-until,
+	// Daypass goes by EndsAt instead, which otherwise is the same.
 	ExpiresAt     time.Time `json:"expiresAt"`
+	EndsAt        time.Time `json:"endsAt"`
 	Expired       bool      `json:"expired"`
 	SignedHeaders []string  `json:"signedHeaders,omitempty"`
 	// Parameters are those that are not part of signing.
 	Parameters []Parameter `json:"parameters,omitempty"`
 	PassID     string      `json:"passId,omitempty"`
-	Permits    string      `json:"permits"`
+	// Limits are what Daypass limits the URL by, in plain words.
+	Limits []string `json:"limits,omitempty"`
+	// NotBefore is when the URL begins to be good, zero where it is at once.
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	// LimitError is why Daypass would refuse the URL for its limits.
+	LimitError string `json:"limitError,omitempty"`
+	Permits    string `json:"permits"`
 	// Checked says that the signature was checked against the secret, and
 	// Matches whether it is right.
 	Checked  bool     `json:"checked"`
@@ -90,7 +99,7 @@ func URL(raw string, o Options) (*Report, error) {
 	}
 	r := &Report{
 		SignatureVersion: string(in.Version), Signer: in.KeyID, Region: in.Region, Service: in.Service,
-		SignedAt: in.SignedAt, ExpiresAt: in.ExpiresAt, Expired: !o.Now.Before(in.ExpiresAt),
+		SignedAt: in.SignedAt, ExpiresAt: in.ExpiresAt, EndsAt: in.ExpiresAt,
 		SignedHeaders: in.SignedHeaders, PassID: in.PassID, Method: o.Method,
 	}
 	r.locate(raw, in, o.Domains)
@@ -99,6 +108,8 @@ func URL(raw string, o Options) (*Report, error) {
 		r.check(in, o)
 	}
 	r.findAction(in)
+	r.readLimits(in)
+	r.Expired = !o.Now.Before(r.EndsAt)
 	r.compare(in, o)
 	r.warn(in, o)
 	return r, nil
@@ -189,7 +200,8 @@ func (r *Report) verify(in *sign.Inspection, o Options, method string) bool {
 	if at.IsZero() {
 		at = in.ExpiresAt.Add(-time.Second)
 	}
-	req := &sign.Request{Method: method, Path: in.Path, Query: in.Query, ContentLength: -1,
+	path, query := signedFor(in, r.Key)
+	req := &sign.Request{Method: method, Path: path, Query: query, ContentLength: -1,
 		Hosts: []sign.Host{{Name: in.Host}}}
 	if r.Endpoint != "" && !strings.HasSuffix(r.Endpoint, "://"+in.Host) {
 		req.HostBucket = r.Bucket

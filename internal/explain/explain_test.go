@@ -123,7 +123,7 @@ func TestWarnings(t *testing.T) {
 		"http":      {presign(t, "http://h", sign.PresignOptions{}, sign.URLRequest{Method: "GET", Bucket: "b", Key: "k"}), "plain HTTP", Options{}},
 		"V2":        {presign(t, "https://h", sign.PresignOptions{Version: sign.V2}, sign.URLRequest{Method: "GET", Bucket: "b", Key: "k"}), "Version 2", Options{}},
 		"header":    {presign(t, "https://h", sign.PresignOptions{}, sign.URLRequest{Method: "PUT", Bucket: "b", Key: "k", Header: http.Header{"Content-Type": {"a/b"}}}), "content-type is signed", Options{}},
-		"limit":     {presign(t, "https://h", sign.PresignOptions{}, sign.URLRequest{Method: "GET", Bucket: "b", Key: "k", Query: sign.Query{{Name: "x-daypass-uses", Value: "1"}}}), "limit of Daypass", Options{}},
+		"limit":     {presign(t, "https://h", sign.PresignOptions{}, sign.URLRequest{Method: "GET", Bucket: "b", Key: "k", Query: sign.Query{{Name: "x-daypass-uses", Value: "1"}}}), "plain S3 ignores the limits", Options{}},
 		"future":    {presign(t, "https://h", sign.PresignOptions{}, sign.URLRequest{Method: "GET", Bucket: "b", Key: "k"}), "in the future", Options{Now: now.Add(-time.Hour)}},
 		"region":    {presign(t, "https://h", sign.PresignOptions{}, sign.URLRequest{Method: "GET", Bucket: "b", Key: "k"}), "is in eu-west-1", Options{Refused: &Refusal{Code: "AuthorizationQueryParametersError", Region: "eu-west-1"}}},
 		"key":       {presign(t, "https://h", sign.PresignOptions{}, sign.URLRequest{Method: "GET", Bucket: "b", Key: "k"}), "does not know the access key", Options{Refused: &Refusal{Code: "InvalidAccessKeyId"}}},
@@ -139,6 +139,56 @@ func TestWarnings(t *testing.T) {
 		}
 		if !strings.Contains(strings.Join(r.Warnings, "\n"), c.warning) {
 			t.Errorf("%s: %q", name, r.Warnings)
+		}
+	}
+}
+
+func limited(q ...sign.Param) sign.URLRequest {
+	return sign.URLRequest{Method: "GET", Bucket: "b", Key: "tree/", Query: q}
+}
+
+// TestLimits checks that limits are told in words, and that what a server
+// would refuse is told in its words.
+func TestLimits(t *testing.T) {
+	p := func(name, value string) sign.Param { return sign.Param{Name: name, Value: value} }
+	v4, v2 := sign.PresignOptions{}, sign.PresignOptions{Version: sign.V2}
+	for name, c := range map[string]struct {
+		url     string
+		words   string
+		refused string
+		warning string
+		expired bool
+	}{
+		"uses":       {url: presign(t, "https://h", v4, limited(p("x-daypass-uses", "1"))), words: "Can be used once."},
+		"until":      {url: presign(t, "https://h", v4, limited(p("x-daypass-until", "20260301T000000Z"))), words: "Ends at 2026-03-01 00:00:00 UTC.", warning: "until 2026-02-06T01:00:00Z"},
+		"until past": {url: presign(t, "https://h", v4, limited(p("x-daypass-until", "20260205T000000Z"))), words: "Ends at", expired: true},
+		"not before": {url: presign(t, "https://h", v4, limited(p("x-daypass-not-before", "20260206T003000Z"))), words: "Not before", warning: "not good yet"},
+		"unknown":    {url: presign(t, "https://h", v4, limited(p("x-daypass-foo", "1"))), refused: "The limit x-daypass-foo is unknown"},
+		"case":       {url: presign(t, "https://h", v4, limited(p("X-Daypass-Uses", "1"))), refused: "must be written in lower case"},
+		"repeated":   {url: presign(t, "https://h", v4, limited(p("x-daypass-uses", "1"), p("x-daypass-uses", "2"))), refused: "is repeated"},
+		"malformed":  {url: presign(t, "https://h", v4, limited(p("x-daypass-uses", "01"))), refused: "The limit x-daypass-uses must be"},
+		"unfit":      {url: presign(t, "https://h", v4, limited(p("x-daypass-size", "1-2"))), refused: "cannot be enforced for GetObject"},
+		"Version 2":  {url: presign(t, "https://h", v2, limited()) + "&x-daypass-uses=1", refused: "Signature Version 2"},
+		"prefix":     {url: presign(t, "https://h", v4, limited(p("x-daypass-prefix", "tree/"))), words: "everything below"},
+		"below":      {url: strings.Replace(presign(t, "https://h", v4, limited(p("x-daypass-prefix", "tree/"))), "tree/?", "tree/a%20b?", 1), words: "everything below"},
+		"listing":    {url: presign(t, "https://h", v4, sign.URLRequest{Method: "GET", Bucket: "b", Query: sign.Query{p("list-type", "2"), p("x-daypass-prefix", "tree/")}}) + "&max-keys=2&prefix=tree%2Fa", words: "everything below"},
+	} {
+		r, err := URL(c.url, Options{Now: now, Secret: key.Secret, Method: "GET"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(strings.Join(r.Limits, "\n"), c.words) || c.words == "" && c.refused == "" {
+			t.Errorf("%s: limits %q", name, r.Limits)
+		}
+		if !strings.Contains(r.LimitError, c.refused) || c.refused == "" && r.LimitError != "" {
+			t.Errorf("%s: refused with %q", name, r.LimitError)
+		}
+		if !strings.Contains(strings.Join(r.Warnings, "\n"), c.warning) {
+			t.Errorf("%s: warnings %q", name, r.Warnings)
+		}
+		// Version 2 does not sign limits, so the verifier refuses them.
+		if r.Expired != c.expired || r.Matches != (name != "Version 2") {
+			t.Errorf("%s: expired %v, matches %v", name, r.Expired, r.Matches)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/daypass/daypass/limits"
 	"github.com/daypass/daypass/sign"
 )
 
@@ -39,15 +40,33 @@ func (r *Report) warn(in *sign.Inspection, o Options) {
 			add("the header " + h + " is signed: it must be sent with exactly the value that was signed")
 		}
 	}
-	for _, p := range r.Parameters {
-		if sign.IsLimit(p.Name) {
-			add(p.Name + " is a limit of Daypass: plain S3 ignores it")
-		}
-	}
+	r.warnLimits(in, o)
 	if r.Checked && !r.Matches && r.Difference == nil {
 		add("the signature is not the one that this secret makes for the URL: another secret, a URL that was changed after signing, or a signed header with another value")
 	}
 	r.warnRefusal(o)
+}
+
+// warnLimits says what the limits of a URL mean here and elsewhere.
+func (r *Report) warnLimits(in *sign.Inspection, o Options) {
+	if !hasLimits(in.Query) {
+		return
+	}
+	add := func(text string) { r.Warnings = append(r.Warnings, text) }
+	if r.LimitError != "" {
+		add("Daypass refuses the URL: " + r.LimitError)
+	}
+	if !r.NotBefore.IsZero() && o.Now.Before(r.NotBefore) {
+		add("the URL is not good yet: it begins at " + r.NotBefore.UTC().Format(time.RFC3339))
+	}
+	if in.Version == sign.V2 {
+		return // nothing there is protected anyway
+	}
+	text := "plain S3 ignores the limits: there, whoever has the URL may use it"
+	if in.Query.Has(limits.Prefix) {
+		text += " for exactly " + r.resource()
+	}
+	add(text + " until " + in.ExpiresAt.UTC().Format(time.RFC3339))
 }
 
 // warnRefusal says what the code of a refusal means.
