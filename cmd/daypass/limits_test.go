@@ -52,13 +52,13 @@ func TestEncodeLimits(t *testing.T) {
 		want   string
 	}{
 		{client.Limits{Name: "n"}, "x-daypass-name=n"},
-		{client.Limits{Uses: 1}, "x-daypass-uses=1"},
+		{client.Limits{Uses: 1}, "x-daypass-uses=1&x-nonce=ONZXG43T"},
 		{client.Limits{Uses: -1}, ""},
 		{client.Limits{NotBefore: at}, "x-daypass-not-before=20270101T000000Z"},
 		{client.Limits{Until: at}, "x-daypass-until=20270101T000000Z"},
 		{client.Limits{IP: []string{"10.0.0.1", "::1"}}, "x-daypass-ip=10.0.0.1%2C%3A%3A1"},
 		{client.Limits{IP: []string{""}}, ""},
-		{client.Limits{Bind: "ip"}, "x-daypass-bind=ip"},
+		{client.Limits{Bind: "ip"}, "x-daypass-bind=ip&x-nonce=ONZXG43T"},
 		{client.Limits{Bind: "host"}, ""},
 		{client.Limits{MinSize: &size}, "x-daypass-size=7-5497558138880"},
 		{client.Limits{MaxSize: &size}, "x-daypass-size=0-7"},

@@ -22,6 +22,9 @@ func (a *app) noteLimits(f *presignFlags, r *sign.URLRequest, l *client.Limits, 
 	case !f.local:
 		a.note("the limits hold where a Daypass serves the URL; any other S3 ignores them")
 	}
+	if l.Prefix != "" && r.Key == "" && !f.local {
+		a.note("warning: any other S3 lists the whole bucket with this URL, not only what is below %s", l.Prefix)
+	}
 	a.noteUses(l.Uses)
 	if end := r.Time.Add(r.Lifetime); l.Until.After(end) {
 		a.note("without Daypass the URL ends at %s (X-Amz-Expires), not at --until", showTime(end))

@@ -63,7 +63,10 @@ func (r *Report) warnLimits(in *sign.Inspection, o Options) {
 		return // nothing there is protected anyway
 	}
 	text := "plain S3 ignores the limits: there, whoever has the URL may use it"
-	if in.Query.Has(limits.Prefix) {
+	switch {
+	case in.Query.Has(limits.Prefix) && in.Query.Get("list-type") == "2":
+		text += " to list the whole bucket"
+	case in.Query.Has(limits.Prefix):
 		text += " for exactly " + r.resource()
 	}
 	add(text + " until " + in.ExpiresAt.UTC().Format(time.RFC3339))
