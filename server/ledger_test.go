@@ -172,6 +172,8 @@ type spyLedger struct {
 	calls []string
 	// draw, where set, comes before Draw.
 	draw func(total, fits int64) error
+	// drawn, where set, comes after it.
+	drawn func()
 	// released are the outcomes of writes, settled the bytes of responses.
 	released []bool
 	settled  []int64
@@ -211,7 +213,11 @@ func (l *spyLedger) Draw(ctx context.Context, b state.Budget, t state.Token, tot
 			return err
 		}
 	}
-	return l.State.Draw(ctx, b, t, total, fits)
+	err := l.State.Draw(ctx, b, t, total, fits)
+	if l.drawn != nil {
+		l.drawn()
+	}
+	return err
 }
 
 func (l *spyLedger) Settle(ctx context.Context, b state.Budget, t state.Token, sent int64, whole bool) error {

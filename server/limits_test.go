@@ -712,3 +712,28 @@ func TestSight(t *testing.T) {
 		t.Errorf("%+v", seen.list)
 	}
 }
+
+// BenchmarkGetPass is BenchmarkGetPresigned with revocations and statistics,
+// for a pass without limits and for one whose limits need no state.
+func BenchmarkGetPass(b *testing.B) {
+	for name, params := range map[string][]string{
+		"plain":   nil,
+		"limited": {limits.Name, "report", limits.IP, "127.0.0.0/8,::1", limits.Until, "20260207T000000Z", limits.Rate, "1099511627776"},
+	} {
+		b.Run(name, func(b *testing.B) {
+			e := newPassEnv(b, func(c *Config) { c.Logger = nil })
+			e.put("key", strings.Repeat("x", 4<<10))
+			q := e.query("GET", "key", params...)
+			r := httptest.NewRequest("GET", q.target, nil)
+			r.Host, r.RemoteAddr = q.host, "127.0.0.1:99"
+			b.ReportAllocs()
+			for b.Loop() {
+				w := &nowhere{header: make(http.Header, 16)}
+				e.server.ServeHTTP(w, r)
+				if w.header.Get("Last-Modified") == "" {
+					b.Fatal("no object")
+				}
+			}
+		})
+	}
+}

@@ -215,3 +215,32 @@ func TestForwardedAtLength(t *testing.T) {
 		}
 	}
 }
+
+// FuzzForwarded has a client write what it likes before what a proxy appends,
+// and into the host that the proxy quotes: the address is the true one, or
+// nobody's.
+func FuzzForwarded(f *testing.F) {
+	for _, seed := range []string{"", "for=198.51.100.1", `x="`, `x="a\"`, `",for=198.51.100.1;x="`, `a\`, `for="`, ";;,,==", `"`, `=,for=1.1.1.1"`} {
+		f.Add(seed, seed)
+	}
+	cfg := Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
+	s := &Server{cfg: cfg}
+	f.Fuzz(func(t *testing.T, before, host string) {
+		quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(host)
+		for _, lines := range [][]string{
+			{before + ", for=203.0.113.9"},
+			{before, "for=203.0.113.9"},
+			{before + `, for=203.0.113.9;host="` + quoted + `"`},
+			{before + `,for="203.0.113.9:47";proto=http;host="` + quoted + `",for=10.0.0.7`},
+		} {
+			r := &http.Request{RemoteAddr: "10.0.0.1:99", Header: http.Header{"Forwarded": lines}}
+			if got := s.clientAddress(r); got.IsValid() && got.String() != "203.0.113.9" {
+				t.Errorf("%q: %s", lines, got)
+			}
+		}
+		r := &http.Request{RemoteAddr: "10.0.0.1:99", Header: http.Header{"Forwarded": {before + `, for=1.2.3.4;proto=http;host="` + quoted + `"`}}}
+		if s.encrypted(r) {
+			t.Errorf("%q: encrypted", r.Header)
+		}
+	})
+}

@@ -91,9 +91,11 @@ func (w *response) xml(status int, body []byte) error {
 func (w *response) send(ctx context.Context, body store.Body, off, n int64, d *drawing) error {
 	for begin := off; n > 0; {
 		size := w.rate.piece(d.piece(w.pace.piece(n)))
-		if err := d.extend(ctx, off-begin+size); err != nil {
+		holds, err := d.extend(ctx, off-begin, off-begin+size)
+		if err != nil {
 			return incompleteAnswer(err)
 		}
+		size = min(size, holds-(off-begin))
 		if err := w.awaitRate(ctx, size); err != nil {
 			return incompleteAnswer(err)
 		}

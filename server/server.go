@@ -87,8 +87,11 @@ type Config struct {
 	// HostAliases are further names, "host" or "host:port", for which
 	// signatures may have been made.
 	HostAliases []string
-	// TrustedProxies are the peers whose X-Forwarded-Host, -Port and -Prefix
-	// and Forwarded headers count; from anyone else they mean nothing.
+	// TrustedProxies are the peers whose X-Forwarded-For, -Proto, -Host, -Port
+	// and -Prefix and Forwarded headers count; from anyone else they mean
+	// nothing. A proxy should write one of X-Forwarded-For and Forwarded and
+	// remove the other: where they name different clients, the address is
+	// unknown, and whatever depends on it is refused.
 	TrustedProxies []netip.Prefix
 
 	// DenyV2 refuses Signature Version 2.

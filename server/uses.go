@@ -93,16 +93,39 @@ func (d *drawing) next() int64 {
 	return d.drawn + drawChunk
 }
 
-// extend draws what is needed to send up to total bytes of the response.
-func (d *drawing) extend(ctx context.Context, total int64) error {
-	for d != nil && d.drawn < total {
-		next := d.next()
-		if err := d.ledger.Draw(ctx, d.budget, d.token, next, next); err != nil {
-			return err
+// leastDraw is the least that is drawn where a chunk is no longer there, in
+// bytes.
+const leastDraw = 64 << 10
+
+// extend draws what is needed to send up to total bytes of the response, of
+// which sent are under way, and returns how many bytes it holds: where the
+// budget has less, what is left.
+func (d *drawing) extend(ctx context.Context, sent, total int64) (int64, error) {
+	if d == nil {
+		return total, nil
+	}
+	for d.drawn < total {
+		if err := d.more(ctx); err != nil && d.drawn > sent {
+			return d.drawn, nil
+		} else if err != nil {
+			return 0, err
 		}
+	}
+	return total, nil
+}
+
+// more draws one more chunk, or as large a part of it as there is.
+func (d *drawing) more(ctx context.Context) error {
+	next := d.next()
+	err := d.ledger.Draw(ctx, d.budget, d.token, next, next)
+	for errors.Is(err, state.ErrExhausted) && next-d.drawn > leastDraw {
+		next -= (next - d.drawn) / 2
+		err = d.ledger.Draw(ctx, d.budget, d.token, next, next)
+	}
+	if err == nil {
 		d.drawn = next
 	}
-	return nil
+	return err
 }
 
 // piece bounds a piece of the response, so that no more is drawn than is about
@@ -187,6 +210,7 @@ func (s *Server) sendCounted(w *response, c *call, body store.Body, part span, d
 		return w.send(c.r.Context(), body, part.off, part.n, nil)
 	}
 	before, done := w.sent, false
+	defer boundUnsent(c.r)()
 	defer func() {
 		if !done { // a panic tells nothing of what was handed over
 			s.settle(w, c, d, d.drawn, true)

@@ -445,7 +445,7 @@ func TestCrashCostsNoMoreThanChunks(t *testing.T) {
 	crashed := make(chan struct{})
 	go e.take(q.from(0), -1, func(int64) {
 		close(crashed)
-		select {} // and never comes back
+		<-t.Context().Done() // and never comes back
 	})
 	<-crashed
 	w, _ := e.take(q.with("Range", fmt.Sprintf("bytes=%d-", drawChunk)), -1)
@@ -468,6 +468,22 @@ func TestChunkThatDoesNotFit(t *testing.T) {
 	}
 	if w, _ := e.take(q, -1); w.status != 403 || w.got > 4<<10 {
 		t.Errorf("status %d, %d bytes", w.status, w.got)
+	}
+}
+
+// TestLastBytesAreUsable sends what is left of a budget, where no whole chunk
+// is.
+func TestLastBytesAreUsable(t *testing.T) {
+	const size = 32 << 20
+	e := newBig(t, size)
+	q := e.counted("GET", "key", 1)
+	if w, _ := e.take(q.with("Range", "bytes=0-5242879"), -1); w.status != 206 {
+		t.Fatalf("status %d", w.status)
+	}
+	// 27 MiB are left: three chunks, and a part of the fourth.
+	w, broken := e.take(q.from(4<<20), -1)
+	if missing := 27<<20 - w.got; !broken || w.status != 206 || missing < 0 || missing > leastDraw {
+		t.Errorf("status %d, %d bytes, %d of what is left unused", w.status, w.got, missing)
 	}
 }
 
@@ -499,7 +515,7 @@ func TestGoneBeforeTheAnswer(t *testing.T) {
 	e.put("key", "content")
 	q := e.counted("GET", "key", 1)
 	ctx, cancel := context.WithCancel(t.Context())
-	e.ledger.draw = func(int64, int64) error { cancel(); return nil }
+	e.ledger.drawn = cancel
 	r := httptest.NewRequestWithContext(ctx, q.method, q.target, nil)
 	r.Host = q.host
 	w := httptest.NewRecorder()
@@ -507,7 +523,7 @@ func TestGoneBeforeTheAnswer(t *testing.T) {
 	if w.Code == 200 {
 		t.Error("the answer began")
 	}
-	e.ledger.draw = nil
+	e.ledger.drawn = nil
 	e.granted(e.send(q), 200, "content")
 }
 

@@ -265,6 +265,7 @@ func (z *zipStream) end(m *member) {
 
 // send sends the archive.
 func (z *zipStream) send(keys *keyList) error {
+	defer boundUnsent(z.call.r)()
 	out := bufio.NewWriterSize(&pacedWriter{ctx: z.call.r.Context(), w: z.w}, zipBuffer)
 	archive := zip.NewWriter(out)
 	z.buf = make([]byte, zipBuffer)
@@ -314,9 +315,11 @@ func (z *zipStream) copy(dst io.Writer, m *member) error {
 	ctx := z.call.r.Context()
 	for off := int64(0); off < m.obj.Size; {
 		n := m.draw.piece(m.obj.Size - off)
-		if err := m.draw.extend(ctx, off+n); err != nil {
+		holds, err := m.draw.extend(ctx, off, off+n)
+		if err != nil {
 			return err
 		}
+		n = min(n, holds-off)
 		r, err := m.body.Range(off, n)
 		if err != nil {
 			return err
@@ -357,7 +360,7 @@ type pacedWriter struct {
 func (p *pacedWriter) Write(b []byte) (written int, err error) {
 	for len(b) > 0 {
 		size := p.w.rate.piece(p.w.pace.piece(int64(len(b))))
-		if err := p.w.rate.wait(p.ctx, size); err != nil {
+		if err := p.w.awaitRate(p.ctx, size); err != nil {
 			return written, err
 		}
 		p.w.pace.extendWrite(size)

@@ -167,7 +167,7 @@ func (n *node) listenS3() error {
 		return err
 	}
 	s := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug)}
+		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), ConnContext: server.ConnContext}
 	n.base = "http://" + l.Addr().String()
 	if n.config.tlsCert != "" {
 		pair, err := tls.LoadX509KeyPair(n.config.tlsCert, n.config.tlsKey)
