@@ -32,6 +32,9 @@ type Action struct {
 	// VersionPermission is needed instead where a versionId is given; empty
 	// where that makes no difference.
 	VersionPermission string
+	// Operation is the action's name in S3's access logs; it follows from
+	// the others.
+	Operation string
 }
 
 // A Request tells what Find asks about a request.
@@ -99,7 +102,7 @@ const copySource = "X-Amz-Copy-Source"
 
 // actions is every action of the S3 API for general purpose buckets, also
 // those that nothing implements yet, so that they are refused by name.
-var actions = []Action{
+var actions = named([]Action{
 	{Name: daypass.ListBuckets, Method: "GET", Level: ServiceLevel, Permission: "s3:ListAllMyBuckets"},
 
 	// Buckets.
@@ -215,4 +218,4 @@ var actions = []Action{
 	{Name: daypass.PutObjectTagging, Method: "PUT", Level: ObjectLevel, Sub: "tagging", Permission: "s3:PutObjectTagging", VersionPermission: "s3:PutObjectVersionTagging"},
 	{Name: daypass.DeleteObjectTagging, Method: "DELETE", Level: ObjectLevel, Sub: "tagging", Permission: "s3:DeleteObjectTagging", VersionPermission: "s3:DeleteObjectVersionTagging"},
 	{Name: "GetObjectTorrent", Method: "GET", Level: ObjectLevel, Sub: "torrent", Permission: "s3:GetObjectTorrent"},
-}
+})

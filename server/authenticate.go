@@ -28,6 +28,8 @@ type call struct {
 	result *sign.Result
 	// limits are those of the pass, nil where there are none.
 	limits *limits.Set
+	// binder is where the pass is yet to be bound to the client's address.
+	binder Ledger
 	// pin is the PIN that came with a form. asking says that the call only
 	// finds out which PIN a pass has.
 	pin    string
@@ -44,6 +46,11 @@ type call struct {
 	deciding *decision
 	// copied are the tags that a copy takes over from its source.
 	copied []store.Tag
+	// limitsText is what limitText returns, once it was asked for.
+	limitsText string
+	// parts are what the call does to further objects, as far as events tell
+	// of them.
+	parts []part
 }
 
 // authenticate finds out who signed a request. A request without a signature
@@ -51,15 +58,10 @@ type call struct {
 // else is not, the call is returned with the error.
 func (s *Server) authenticate(r *http.Request, t *target) (*call, error) {
 	c := &call{target: t, r: r, now: s.cfg.Clock()}
-	path, query, err := t.signedFor()
+	var few [8]sign.Host
+	req, err := s.signRequest(r, t, few[:0])
 	if err != nil {
 		return nil, err
-	}
-	var few [8]sign.Host
-	req := sign.Request{
-		Method: r.Method, Path: path, Query: query, Header: r.Header, ContentLength: r.ContentLength,
-		Hosts:      s.names.candidates(few[:0], &t.view, t.decoded, t.place),
-		HostBucket: t.place.hostBucket,
 	}
 	if c.result, err = s.verify(c.remembering(r.Context()), &req, c); err != nil {
 		return nil, signError(err)
@@ -78,6 +80,20 @@ func (s *Server) authenticate(r *http.Request, t *target) (*call, error) {
 		return c, err
 	}
 	return c, c.checkOptions()
+}
+
+// signRequest is what a signature of a request covers; hosts is where to put
+// those under which it may have been made.
+func (s *Server) signRequest(r *http.Request, t *target, hosts []sign.Host) (sign.Request, error) {
+	path, query, err := t.signedFor()
+	if err != nil {
+		return sign.Request{}, err
+	}
+	return sign.Request{
+		Method: r.Method, Path: path, Query: query, Header: r.Header, ContentLength: r.ContentLength,
+		Hosts:      s.names.candidates(hosts, &t.view, t.decoded, t.place),
+		HostBucket: t.place.hostBucket,
+	}, nil
 }
 
 // authenticateForm finds out who signed the form that a call carries, and puts

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/policy"
@@ -53,13 +54,13 @@ func (s *Server) authorizeForm(c *call) error {
 
 // authorizeDelete decides about one object of DeleteObjects. It may be called
 // concurrently.
-func (s *Server) authorizeDelete(c *call, key, version string) error {
+func (s *Server) authorizeDelete(c *call, key, version string, p *part) error {
 	permission := "s3:DeleteObject"
 	if version != "" {
 		permission = "s3:DeleteObjectVersion"
 	}
 	ref := daypass.ObjectRef{Bucket: c.ref.Bucket, Key: key, VersionID: version}
-	return s.permit(c, question{permission: permission, ref: ref})
+	return s.permit(c, question{permission: permission, ref: ref, part: p})
 }
 
 // findBucket refuses a call on a bucket that is not there, and finds out
@@ -159,6 +160,8 @@ type question struct {
 	rules  *bucketRules
 	// arn is what it is about where that is no bucket and no object.
 	arn string
+	// part is the part of the request that it is about, nil for the whole.
+	part *part
 }
 
 func (q *question) resource() string {
@@ -189,10 +192,17 @@ func (s *Server) permit(c *call, q question) error {
 	}
 	d := &deliberation{server: s, call: c, question: q}
 	verdict, err := d.decide()
-	if err != nil || verdict.Decision == policy.Allowed {
+	switch {
+	case err != nil:
 		return err
+	case verdict.Decision != policy.Allowed:
+		return d.denied(verdict)
+	case d.byACL && q.part != nil:
+		q.part.byACL = true
+	case d.byACL:
+		c.deciding.byACL.Store(true)
 	}
-	return d.denied(verdict)
+	return nil
 }
 
 // permitAlso is permit for what a write asks for beside its content. Who lets
@@ -215,6 +225,8 @@ type decision struct {
 	principal policy.Principal
 	identity  []*policy.Policy
 	session   *policy.Policy
+	// byACL says that something was allowed by an access control list only.
+	byACL atomic.Bool
 }
 
 // everything is the policy of an assumed role whose parent is an account.
@@ -269,7 +281,9 @@ type deliberation struct {
 	// hidden says that a proxy does not tell the client's address, about which
 	// a policy asks.
 	hidden bool
-	one    [1]string
+	// byACL says that a list decided.
+	byACL bool
+	one   [1]string
 }
 
 // sameAccount reports whether the caller's account owns the bucket. The root
@@ -321,7 +335,10 @@ func (d *deliberation) decide() (policy.Verdict, error) {
 	if d.rules.listsCount() && ofOwners[d.permission] {
 		return d.decideByOwner(v)
 	}
-	if v.Decision != policy.Allowed && (d.bucketListAllows() || d.initiated()) {
+	if v.Decision == policy.Allowed {
+		return v, nil
+	}
+	if d.byACL = d.bucketListAllows(); d.byACL || d.initiated() {
 		v.Decision = policy.Allowed
 	}
 	return v, nil
@@ -343,20 +360,21 @@ func (d *deliberation) decideByOwner(v policy.Verdict) (policy.Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	allowed := v.Decision == policy.Allowed
+	allowed, listed := v.Decision == policy.Allowed, false
 	switch {
 	case obj == nil:
 		// Nothing is there, which who may list the bucket may know.
 		allowed = allowed || d.server.mayList(d.call, d.bucket, d.rules)
 	case obj.Owner == "" || obj.Owner == d.bucket.Owner:
-		allowed = allowed || d.listAllows(obj.ACL, objectLists)
+		listed = !allowed && d.listAllows(obj.ACL, objectLists)
 	default:
 		key := &d.call.key
 		owns := !d.call.grant.Anonymous() && (obj.Owner == key.Owner || key.Root)
-		allowed = owns && d.own() || d.listAllows(obj.ACL, objectLists)
+		allowed = owns && d.own()
+		listed = !allowed && d.listAllows(obj.ACL, objectLists)
 	}
-	v.Decision = policy.ImplicitDeny
-	if allowed {
+	v.Decision, d.byACL = policy.ImplicitDeny, listed
+	if allowed || listed {
 		v.Decision = policy.Allowed
 	}
 	return v, nil

@@ -31,6 +31,13 @@ func (s *Server) source(c *call) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.readSource(c, ref)
+	src, err := s.openSource(c, ref)
+	c.endSource(src, err)
+	return src, err
+}
+
+func (s *Server) openSource(c *call, ref daypass.ObjectRef) (*source, error) {
 	if err := s.expectOwner(c, "X-Amz-Source-Expected-Bucket-Owner", ref.Bucket); err != nil {
 		return nil, err
 	}

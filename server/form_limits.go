@@ -14,6 +14,7 @@ import (
 // fills the form in.
 func (s *Server) limitForm(w *response, c *call, f *form, policy *sign.Policy) error {
 	for _, field := range f.fields {
+		w.private = w.private || sign.IsLimit(field.Name)
 		if sign.IsLimit(field.Name) && (policy == nil || !policy.Requires(field.Name, field.Value)) {
 			return limits.Invalid(strings.ToLower(field.Name), field.Value, "must be an exact-match condition of the form's policy")
 		}

@@ -176,29 +176,61 @@ func (s *Server) confirm(c *call) error {
 	return s.checkPIN(c)
 }
 
-// checkBound binds the pass to the client's address, or refuses another one
-// than that of the binding. It comes after every other check, so that a
-// request that is refused binds nothing.
+// checkBound refuses another address than the one that the pass is bound to.
+// It binds nothing yet: operations whose own checks may still refuse the
+// request call bind after those.
 func (s *Server) checkBound(c *call) error {
 	if c.limits == nil || !c.limits.Bind {
 		return nil
 	}
-	addr, ctx := s.clientAddress(c.r), c.r.Context()
+	addr := s.clientAddress(c.r)
 	if !addr.IsValid() {
 		return limits.Refused(limits.Bind, "the first client's address", "an unknown address")
 	}
-	var owner netip.Addr
-	var err error
-	switch c.r.Method {
-	case http.MethodGet, http.MethodPut, http.MethodPost:
-		owner, err = s.cfg.Ledger.Bind(ctx, c.grant.PassID, addr, c.grant.ExpiresAt)
-	default:
-		owner, err = s.cfg.Ledger.Bound(ctx, c.grant.PassID)
-	}
-	if err != nil || !owner.IsValid() || owner == addr {
+	owner, err := s.cfg.Ledger.Bound(c.r.Context(), c.grant.PassID)
+	if err != nil {
 		return err
 	}
+	switch c.r.Method {
+	case http.MethodGet, http.MethodPut, http.MethodPost:
+		if !owner.IsValid() {
+			c.binder = s.cfg.Ledger
+		}
+	}
+	return refuseAddress(owner, addr)
+}
+
+func refuseAddress(owner, addr netip.Addr) error {
+	if !owner.IsValid() || owner == addr {
+		return nil
+	}
 	return limits.Refused(limits.Bind, "the first client's address", addr.String())
+}
+
+// bind binds the pass to the client's address, once, or refuses the request
+// where another one was quicker. It comes after every other check, so that a
+// request that is refused binds nothing.
+func (s *Server) bind(c *call) error {
+	ledger := c.binder
+	if c.binder = nil; ledger == nil {
+		return nil
+	}
+	addr := s.clientAddress(c.r)
+	owner, err := ledger.Bind(c.r.Context(), c.grant.PassID, addr, c.grant.ExpiresAt)
+	if err != nil {
+		return err
+	}
+	return refuseAddress(owner, addr)
+}
+
+// bindsLate reports whether an action's operation calls bind itself, once it
+// knows that nothing else refuses the request.
+func bindsLate(a daypass.Action) bool {
+	switch a {
+	case daypass.GetObject, daypass.PutObject, daypass.UploadPart, s3.PostObject:
+		return true
+	}
+	return false
 }
 
 // checkETag refuses an object that is not the one that the pass is for.
@@ -206,7 +238,8 @@ func (c *call) checkETag(etag string) error {
 	if c.limits == nil || c.limits.ETag == "" || c.limits.ETag == etag {
 		return nil
 	}
-	e := limits.Refused(limits.ETag, c.limits.ETag, etag)
+	// What the object is now is not for the holder of this pass to know.
+	e := limits.Refused(limits.ETag, c.limits.ETag, "a changed object")
 	e.Code, e.Message = daypass.PreconditionFailed, "The object is no longer the one that this pass is for."
 	return e
 }

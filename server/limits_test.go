@@ -428,6 +428,10 @@ func TestBindAfterAllOtherChecks(t *testing.T) {
 	bound(e.query("PUT", "key", limits.Bind, "ip", "x-amz-object-lock-mode", "GOVERNANCE"))
 	bound(e.query("GET", "key", limits.Bind, "ip", "x-amz-expected-bucket-owner", "123456789012"))
 	bound(e.query("GET", "key", limits.Bind, "ip", "versionId", "nonsense"))
+	bound(e.query("GET", "none", limits.Bind, "ip"))
+	bound(e.query("GET", "key", limits.Bind, "ip"), "Range", "bytes=99-")
+	bound(e.upload("content", []string{limits.Bind, "ip", limits.Size, "1-3"}))
+	bound(e.upload("content", []string{limits.Bind, "ip", limits.Type, "image/*"}))
 	bound(e.presignFor("http://"+e.addr, sign.Key{ID: "AKIDBOB", Secret: "s"}, sign.URLRequest{Method: "GET", Bucket: "photos", Key: "key", Query: pairs([]string{limits.Bind, "ip"})}))
 
 	// HEAD looks, and the first GET owns.
@@ -735,5 +739,19 @@ func BenchmarkGetPass(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestMethodNotAllowedIsPrivate checks that no cache keeps the refusal of a
+// method, which caches may keep by themselves (RFC 9110, section 15.1).
+func TestMethodNotAllowedIsPrivate(t *testing.T) {
+	e := newPassEnv(t)
+	q := e.query("GET", "key", limits.Name, "n")
+	for _, method := range []string{"PATCH", "POST"} {
+		q.method = method
+		r := e.send(q)
+		if e.private(r); r.status != 405 {
+			t.Errorf("%s: status %d", method, r.status)
+		}
 	}
 }

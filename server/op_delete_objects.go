@@ -33,6 +33,7 @@ func (s *Server) deleteObjects(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
+	c.parts = s.deletions(c, req.Objects)
 	result := s3.DeleteResult{Quiet: req.Quiet, Entries: s.deleteAll(c, req.Objects)}
 	return w.xml(http.StatusOK, result.Append(nil))
 }
@@ -57,7 +58,7 @@ func (s *Server) deleteAll(c *call, objects []s3.DeleteObject) []s3.DeletedObjec
 	for range min(parallelDeletes, len(objects)) {
 		wg.Go(func() {
 			for i := range next {
-				out[i] = s.deleteOne(c, &objects[i])
+				out[i] = s.deleteOne(c, &objects[i], c.part(i))
 			}
 		})
 	}
@@ -69,9 +70,10 @@ func (s *Server) deleteAll(c *call, objects []s3.DeleteObject) []s3.DeletedObjec
 	return out
 }
 
-func (s *Server) deleteOne(c *call, o *s3.DeleteObject) s3.DeletedObject {
+func (s *Server) deleteOne(c *call, o *s3.DeleteObject, p *part) s3.DeletedObject {
 	out := s3.DeletedObject{Key: o.Key, VersionID: o.VersionID}
-	deleted, err := s.tryDelete(c, o)
+	deleted, err := s.tryDelete(c, o, p)
+	p.end(http.StatusNoContent, err)
 	if deleted.DeleteMarker {
 		out.Marker = deleted.VersionID
 	}
@@ -87,7 +89,7 @@ func (s *Server) deleteOne(c *call, o *s3.DeleteObject) s3.DeletedObject {
 
 // tryDelete deletes one object. It runs on a goroutine of its own, where
 // nobody else would catch a panic.
-func (s *Server) tryDelete(c *call, o *s3.DeleteObject) (deleted store.Deleted, err error) {
+func (s *Server) tryDelete(c *call, o *s3.DeleteObject, p *part) (deleted store.Deleted, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
@@ -103,7 +105,7 @@ func (s *Server) tryDelete(c *call, o *s3.DeleteObject) (deleted store.Deleted, 
 	if err := validVersion(ref.VersionID); err != nil {
 		return deleted, err
 	}
-	if err := s.authorizeDelete(c, o.Key, o.VersionID); err != nil {
+	if err := s.authorizeDelete(c, o.Key, o.VersionID, p); err != nil {
 		return deleted, err
 	}
 	return s.store.DeleteObject(c.r.Context(), ref, store.WriteConditions{IfMatch: s3.UnquoteETag(o.ETag)})

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/s3"
+	"github.com/daypass/daypass/state"
 	"github.com/daypass/daypass/store"
 )
 
@@ -26,8 +28,11 @@ func (s *Server) getObject(w *response, c *call) error {
 		return c.noObject(w.Header(), obj, err)
 	}
 	defer body.Close()
-	part, err := c.choose(w, obj)
+	part, err := s.choose(w, c, obj)
 	if err != nil {
+		return err
+	}
+	if err := s.bind(c); err != nil {
 		return err
 	}
 	d, err := s.draw(c, obj, part.n, part.partial)
@@ -54,7 +59,7 @@ func (s *Server) headObject(w *response, c *call) error {
 	if err != nil {
 		return c.noObject(w.Header(), obj, err)
 	}
-	part, err := c.choose(w, obj)
+	part, err := s.choose(w, c, obj)
 	if err != nil {
 		return err
 	}
@@ -100,8 +105,25 @@ func (s span) status() int {
 	return http.StatusOK
 }
 
-// choose checks the conditions and finds out which part is asked for.
-func (c *call) choose(w *response, obj *store.Object) (span, error) {
+// choose is chooseSpan, but a pass that is for another object is refused rather
+// than told of conditions and ranges, which are free otherwise.
+func (s *Server) choose(w *response, c *call, obj *store.Object) (span, error) {
+	w.size = obj.Size
+	part, err := c.chooseSpan(w, obj)
+	if err == nil || !c.counted() {
+		return part, err
+	}
+	if refused := s.checkLeft(c, obj); errors.Is(refused, state.ErrChanged) {
+		for _, name := range [...]string{"ETag", "Last-Modified", "X-Amz-Version-Id", "Content-Range"} {
+			delete(w.Header(), name)
+		}
+		return part, refused
+	}
+	return part, err
+}
+
+// chooseSpan checks the conditions and finds out which part is asked for.
+func (c *call) chooseSpan(w *response, obj *store.Object) (span, error) {
 	h := w.Header()
 	if err := c.checkETag(obj.ETag); err != nil {
 		return span{}, err

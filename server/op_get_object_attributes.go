@@ -21,6 +21,7 @@ func (s *Server) getObjectAttributes(w *response, c *call) error {
 	if err != nil {
 		return c.noObject(w.Header(), obj, err)
 	}
+	w.size = obj.Size
 	if err := c.readConditions().Check(obj); err != nil {
 		return err
 	}

@@ -30,6 +30,7 @@ func (s *Server) postObject(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
+	w.size = obj.Size
 	setWritten(w.Header(), obj)
 	return s.formDone(w, c, f, obj)
 }
@@ -112,6 +113,9 @@ func (s *Server) storeForm(w *response, c *call, f *form, policy *sign.Policy) (
 		return nil, err
 	}
 	if req.Body, err = store.NewUpload(file, opts); err != nil {
+		return nil, err
+	}
+	if err := s.bind(c); err != nil {
 		return nil, err
 	}
 	return s.store.PutObject(c.r.Context(), req)

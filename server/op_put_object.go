@@ -17,10 +17,14 @@ func (s *Server) putObject(w *response, c *call) error {
 	if req.Body, err = c.upload(w, store.MaxUploadSize); err != nil {
 		return err
 	}
+	if err := s.bind(c); err != nil {
+		return err
+	}
 	obj, err := s.store.PutObject(c.r.Context(), req)
 	if err != nil {
 		return c.refuseOverwrite(err)
 	}
+	w.size = obj.Size
 	setWritten(w.Header(), obj)
 	return w.empty(http.StatusOK)
 }

@@ -23,12 +23,16 @@ func (s *Server) uploadPart(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := s.bind(c); err != nil {
+		return err
+	}
 	part, err := s.store.PutPart(c.r.Context(), &store.PartRequest{
 		Bucket: c.ref.Bucket, Key: c.ref.Key, UploadID: c.uploadID(), Number: number, Body: body, Time: c.now,
 	})
 	if err != nil {
 		return c.uploadError(err)
 	}
+	w.size = part.Size
 	h := w.Header()
 	h["ETag"] = []string{s3.QuoteETag(part.ETag)}
 	for _, sum := range part.Checksums[:min(1, len(part.Checksums))] {
@@ -94,6 +98,7 @@ func (s *Server) uploadPartCopy(w *response, c *call) error {
 	if err != nil {
 		return c.uploadError(err)
 	}
+	w.size = part.Size
 	setSourceVersion(w.Header(), req.Source.VersionID)
 	shown := shownPart(part)
 	result := s3.CopyResult{Modified: part.ModTime, ETag: part.ETag, Checksums: shown.Checksums}

@@ -18,6 +18,7 @@ type pace struct {
 	rate  int64                    // bytes per second; zero: none asked for
 	grace time.Duration
 	until time.Time // when a body must have been read; zero: never
+	in    *intake   // counts what is read; may be nil
 }
 
 func (s *Server) newPace(w http.ResponseWriter, start time.Time) pace {
@@ -107,11 +108,13 @@ func (p *pace) reader(body io.Reader) io.Reader {
 func (b *pacedBody) Read(buf []byte) (int, error) {
 	if b.pace.conn == nil {
 		n, err := b.body.Read(buf)
+		b.pace.in.add(n, err == io.EOF)
 		return n, clientError(err)
 	}
 	began := time.Now()
 	_ = b.pace.conn.SetReadDeadline(b.deadline(began))
 	n, err := b.body.Read(buf)
+	b.pace.in.add(n, err == io.EOF)
 	if err != nil {
 		// net/http goes on reading, to learn when the client goes away.
 		_ = b.pace.conn.SetReadDeadline(time.Time{})

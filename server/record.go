@@ -18,6 +18,13 @@ import (
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x := &exchange{r: r, start: time.Now()}
 	x.w = response{ResponseWriter: w, pace: s.newPace(w, x.start), cors: s.cors.allow(r.Header.Get("Origin"))}
+	x.w.size = -1
+	x.in.start, x.in.length = x.start, r.ContentLength
+	x.w.pace.in = &x.in
+	if s.cfg.Events != nil {
+		x.arrived = s.cfg.Clock().UTC()
+		x.in.timed, x.w.timed = true, true
+	}
 	s.newIDs(x)
 	h := w.Header()
 	h["X-Amz-Request-Id"] = x.w.ids[:1:1]
@@ -65,8 +72,11 @@ func (s *Server) end(x *exchange) {
 	if x.w.rate != nil {
 		s.rates.release(x.w.rate)
 	}
-	s.record(x)
+	took := time.Since(x.start)
+	s.diagnose(x)
+	s.record(x, took)
 	s.sight(x)
+	s.emit(x, took)
 	if abort {
 		// Only a broken connection tells the client that the body is not
 		// whole: the status has been sent.
@@ -97,7 +107,7 @@ func (x *exchange) refuse() {
 // record logs what happened. It holds no signature, token or secret: those
 // stand in the query, in headers and in the details of errors, which are left
 // out.
-func (s *Server) record(x *exchange) {
+func (s *Server) record(x *exchange, took time.Duration) {
 	level, ctx := s.cfg.LogLevel, x.r.Context()
 	if x.w.status >= http.StatusInternalServerError && x.w.status != http.StatusNotImplemented {
 		level = max(level, slog.LevelError)
@@ -108,7 +118,7 @@ func (s *Server) record(x *exchange) {
 	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs, slog.String("request", x.w.ids[0]), slog.String("remote", x.r.RemoteAddr),
 		slog.String("method", x.r.Method), slog.Int("status", x.w.status),
-		slog.Int64("sent", x.w.sent), slog.Duration("took", time.Since(x.start)))
+		slog.Int64("sent", x.w.sent), slog.Duration("took", took))
 	attrs = append(attrs, x.subject()...)
 	if x.err != nil {
 		attrs = append(attrs, slog.String("code", string(s3.ErrorOf(x.err).Code)), slog.String("reason", x.err.Error()))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/s3"
@@ -21,6 +22,9 @@ type response struct {
 	cors   *corsGrant // nil where the origin is not allowed
 	status int        // 0 until the header is sent
 	sent   int64      // bytes of the body
+	size   int64      // of the object that was read or written; negative: none
+	first  time.Time  // when the answer began, if timed
+	timed  bool
 	// private says that no cache may keep the answer.
 	private bool
 	broken  bool // an answer has begun that cannot be completed
@@ -37,8 +41,12 @@ func (w *response) WriteHeader(status int) {
 		return
 	}
 	w.status = status
+	if w.timed {
+		w.first = time.Now()
+	}
 	if w.private {
 		w.Header()["Cache-Control"] = private
+		w.Header().Del("Expires")
 	}
 	if w.cors != nil {
 		w.cors.expose(w.Header())

@@ -119,6 +119,10 @@ type Config struct {
 	// is S3's default: browsers keep scripts out.
 	CORSOrigins []string
 
+	// Events gets one event for each request, refused ones included, once it
+	// has been answered. Nil makes none.
+	Events EventSink
+
 	// Clock is the time that signatures are checked against and that objects
 	// are stored with. Nil is time.Now.
 	Clock func() time.Time
@@ -166,8 +170,11 @@ type Server struct {
 	noRules  *bucketRules // those of a bucket without settings
 	rates    rates
 	pinKey   []byte
-	// subjects and sightings are reused: every request of a pass needs one.
-	subjects, sightings sync.Pool
+	// diagnoses bounds what explaining refused signatures costs.
+	diagnoses gate
+	// subjects, sightings and events are reused: every request needs one.
+	subjects, sightings, events sync.Pool
+	known                       persons
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -231,23 +238,33 @@ type exchange struct {
 	target *target   // nil until resolved
 	call   *call     // nil until authenticated
 	err    error     // why the request was refused or failed
-	seed   [requestIDBytes + hostIDBytes]byte
+	told   told      // what the client was told of err, where that is something else
+	// asks is what the request asks for where that is no action of S3.
+	asks *s3.Action
+	in   intake
+	// arrived is start by Config.Clock, where there are events.
+	arrived time.Time
+	seed    [requestIDBytes + hostIDBytes]byte
 }
 
 func (s *Server) serve(x *exchange) (err error) {
 	if x.r.Method == http.MethodOptions {
+		x.asks = &askPreflight
 		return s.preflight(&x.w, x.r)
 	}
 	if s.isSTS(x.r) {
+		x.asks = &askSTS
 		return s.serveSTS(x)
 	}
 	if s.isPINForm(x.r) {
+		x.asks = &askPINEntry
 		return s.answerPIN(x)
 	}
-	if x.target, err = s.resolve(x.r); err != nil {
+	x.target, err = s.resolve(x.r)
+	x.w.private = x.target != nil && firstLimit(x.target.query) != ""
+	if err != nil {
 		return err
 	}
-	x.w.private = firstLimit(x.target.query) != ""
 	s.lookUp(x.r, x.target)
 	s.allowOrigin(x)
 	if err = s.enter(x); err != nil {
@@ -279,6 +296,11 @@ func (s *Server) act(w *response, c *call) error {
 	}
 	if err := s.checkBound(c); err != nil {
 		return err
+	}
+	if !bindsLate(c.action.Name) {
+		if err := s.bind(c); err != nil {
+			return err
+		}
 	}
 	if c.counted() {
 		return s.count(c, func() error { return op(s, w, c) })

@@ -24,12 +24,12 @@ func (s *Server) sight(x *exchange) {
 	*seen = state.Sighting{
 		ID: c.grant.PassID, Name: c.grant.Name, Key: c.grant.AccessKeyID, Owner: c.grant.Owner,
 		Action: string(c.signedAction()), Bucket: c.ref.Bucket, Object: c.signedKey(), Limits: c.limitText(),
-		Signed: c.grant.SignedAt, Ends: c.grant.ExpiresAt, First: c.now, Last: c.now, Sent: x.w.sent,
+		Signed: c.grant.SignedAt, Ends: c.grant.ExpiresAt, First: c.now, Last: c.now,
 	}
 	if x.err != nil && x.w.status >= http.StatusBadRequest {
-		seen.Refused = 1
+		seen.Refused = 1 // what says why is no download
 	} else {
-		seen.Uses, seen.Received = 1, max(c.r.ContentLength, 0)
+		seen.Uses, seen.Sent, seen.Received = 1, x.w.sent, x.in.bytes.Load()
 	}
 	s.cfg.Passes.Seen(seen)
 	*seen = state.Sighting{}
@@ -39,8 +39,8 @@ func (s *Server) sight(x *exchange) {
 // limitText returns the limits in canonical encoding: as they stand in the
 // URL, which is cheaper than to write them again.
 func (c *call) limitText() string {
-	if c.limits == nil {
-		return ""
+	if c.limits == nil || c.limitsText != "" {
+		return c.limitsText
 	}
 	q := make(sign.Query, 0, 8)
 	for i := range c.query {
@@ -51,5 +51,6 @@ func (c *call) limitText() string {
 	if len(q) == 0 { // those of a form
 		q, _ = c.limits.Query()
 	}
-	return q.Encode()
+	c.limitsText = q.Encode()
+	return c.limitsText
 }

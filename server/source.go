@@ -17,6 +17,7 @@ func (s *Server) authorizeSource(c *call, source daypass.ObjectRef) error {
 	if source.VersionID != "" {
 		q.permission = "s3:GetObjectVersion"
 	}
+	q.part = c.part(0)
 	if err := s.permit(c, q); err != nil {
 		return err
 	}

@@ -72,6 +72,7 @@ func (s *Server) serveSTS(x *exchange) error {
 	if err != nil {
 		x.err = err
 		status, code, message := stsFault(err)
+		x.told = told{daypass.Code(code), message}
 		return x.w.xmlText(status, s3.AppendSTSError(nil, code, message, x.w.ids[0]))
 	}
 	x.w.Header().Set("Cache-Control", "no-store")
@@ -125,6 +126,9 @@ func (s *Server) authenticateSTS(x *exchange) (*stsCall, error) {
 		if sum, err = c.readForm(x); err != nil {
 			return nil, err
 		}
+	}
+	if name := c.params.Get("Action"); stsActions[name] != nil {
+		x.asks = &s3.Action{Name: daypass.Action(name)}
 	}
 	req := sign.Request{
 		Method: r.Method, Path: t.path, Query: t.query, Header: r.Header, ContentLength: r.ContentLength,

@@ -49,13 +49,16 @@ type drawing struct {
 	token  state.Token
 	length int64 // of the response, at least 1
 	drawn  int64
+	// sealed says that the connection is encrypted.
+	sealed bool
 	// doubt is how much may have been handed over beyond what is known.
 	doubt int64
 }
 
-// draw begins a response of n bytes of an object. All of a whole object must
-// be left in the budget; of a range only its first chunk must, so that a
-// player that opens the rest of a film and then seeks is not refused.
+// draw begins a response of n bytes of an object. A whole object is drawn at
+// once, so that of several downloads of it each is either complete or refused.
+// A range is drawn in chunks, so that a player that opens the rest of a film
+// and then seeks leaves the rest to be had.
 func (s *Server) draw(c *call, obj *store.Object, n int64, partial bool) (*drawing, error) {
 	if !c.counted() {
 		return nil, nil
@@ -64,14 +67,13 @@ func (s *Server) draw(c *call, obj *store.Object, n int64, partial bool) (*drawi
 	if err != nil {
 		return nil, err
 	}
-	d := &drawing{ledger: s.cfg.Ledger, budget: c.budget(obj), token: token, length: max(n, 1)}
-	first := d.next()
-	fits := d.length
+	d := &drawing{ledger: s.cfg.Ledger, budget: c.budget(obj), token: token, length: max(n, 1), sealed: c.r.TLS != nil}
+	first := d.length
 	if partial {
-		fits = first
+		first = d.next()
 	}
 	ctx := c.r.Context()
-	err = d.ledger.Draw(ctx, d.budget, d.token, first, fits)
+	err = d.ledger.Draw(ctx, d.budget, d.token, first, first)
 	if gone := ctx.Err(); gone != nil {
 		// Nobody is there to answer any more. An error here would mean that
 		// it stays drawn, of which the ledger tells the operator.
@@ -143,11 +145,11 @@ const exactWrite = 16 << 10
 
 // copy copies r to the client. The writer that net/http has for HTTP/1 tells
 // how much of a failed write was handed over; the one for HTTP/2, which takes
-// no io.Reader, says 0 although the client may have most of it. There, all of a
-// write that failed counts as handed over, so that nobody gets it twice by
-// resetting the stream.
+// no io.Reader, and those of TLS say 0 although the client may have most of
+// it. There, all of a write that failed counts as handed over, so that nobody
+// gets it twice by breaking the connection.
 func (d *drawing) copy(w *response, r io.Reader) (sent int64, err error) {
-	if _, exact := w.ResponseWriter.(io.ReaderFrom); d == nil || exact {
+	if _, exact := w.ResponseWriter.(io.ReaderFrom); d == nil || exact && !d.sealed {
 		return io.Copy(w, r)
 	}
 	for buf := make([]byte, exactWrite); ; {

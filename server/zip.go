@@ -53,10 +53,11 @@ func (s *Server) sendTree(w *response, c *call) error {
 		return err
 	}
 	z := &zipStream{server: s, call: c, w: w}
+	defer z.giveBack()
 	if c.r.Method == http.MethodHead {
 		err = z.checkFirst(keys.firstObject())
 	} else {
-		err = z.openFirst(keys.firstObject())
+		err = z.begin(keys)
 	}
 	if err != nil {
 		return err
@@ -194,9 +195,11 @@ type zipStream struct {
 	server *Server
 	call   *call
 	w      *response
-	// first is the first object, opened and drawn before the answer begins,
-	// so that one that is used up is refused. It is nil where there is none,
-	// and once it was sent.
+	// draws are what was drawn for objects that are not begun yet; nil where
+	// the pass has no number of uses.
+	draws map[string]*drawing
+	// first is the first object, opened before the answer begins. It is nil
+	// where there is none, and once it was sent.
 	first *member
 	names namer
 	buf   []byte
@@ -218,7 +221,7 @@ func (z *zipStream) ref(key string) daypass.ObjectRef {
 	return daypass.ObjectRef{Bucket: z.call.ref.Bucket, Key: z.call.ref.Key + key}
 }
 
-// checkFirst is openFirst for HEAD, which is free.
+// checkFirst is begin for HEAD, which is free.
 func (z *zipStream) checkFirst(key string) error {
 	if key == "" || !z.call.counted() {
 		return nil
@@ -230,10 +233,20 @@ func (z *zipStream) checkFirst(key string) error {
 	return z.server.checkLeft(z.call, obj)
 }
 
-func (z *zipStream) openFirst(key string) (err error) {
+// begin draws all objects and opens the first one, so that what is wrong is
+// found before the answer begins.
+func (z *zipStream) begin(keys *keyList) error {
+	if err := z.drawAll(keys); err != nil {
+		return err
+	}
+	if err := z.server.bind(z.call); err != nil {
+		return err
+	}
+	key := keys.firstObject()
 	if key == "" {
 		return nil
 	}
+	var err error
 	z.first, err = z.open(key)
 	return err
 }
@@ -243,12 +256,12 @@ func (z *zipStream) open(key string) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := z.server.draw(z.call, obj, obj.Size, false)
-	if err != nil {
-		body.Close()
+	m := &member{obj: obj, body: body}
+	if err := z.drawn(m, key); err != nil {
+		z.end(m)
 		return nil, err
 	}
-	return &member{obj: obj, body: body, draw: d}, nil
+	return m, nil
 }
 
 // end closes a member and settles what it has drawn, once.

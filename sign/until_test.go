@@ -184,3 +184,15 @@ func TestMaxLifetimeOfOthers(t *testing.T) {
 		t.Errorf("header: %v", err)
 	}
 }
+
+// TestTokenBesideHeader refuses a token or region set in the query of a
+// request that is signed in its header, where nothing would look at it.
+func TestTokenBesideHeader(t *testing.T) {
+	for _, q := range []string{"X-Amz-Security-Token=abc", "x-amz-security-token=", "X-Amz-Region-Set=*"} {
+		r := wire(t, "GET", "http://h/b/k?"+q)
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=x/20261123/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=00")
+		_, err := NewVerifier(keysOf(docKey), Options{Region: "us-east-1"}).Verify(r, testNow)
+		checkRefusal(t, err, CodeInvalidArgument,
+			"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified", "*")
+	}
+}

@@ -307,6 +307,10 @@ type check struct {
 	hasAuthorization bool
 	bodyHash         string
 	amz              []string
+
+	// What did not match, for Diagnose; nil where that was not the trouble.
+	missedV4 *v4Request
+	missedV2 *missV2
 }
 
 // anonymous describes a request without signature; its body may be framed or
@@ -337,8 +341,10 @@ func (c *check) mechanism() (mechanism, error) {
 	if hasAuth && (v4 || v2) && c.opts.IgnoreForeignAuthorization && !awsScheme(auth) {
 		hasAuth = false
 	}
+	// A header carries its token and region set among the headers.
+	also := hasAuth && awsScheme(auth) && seen&(1<<atToken|1<<atRegionSet) != 0
 	switch {
-	case hasAuth && (v4 || v2) || v4 && v2:
+	case hasAuth && (v4 || v2) || v4 && v2 || also:
 		return 0, twoMechanisms(c.Request, auth, hasAuth)
 	case v4:
 		return mechanismV4Query, nil

@@ -135,6 +135,7 @@ func (c *check) matchV2(signature, date string, fromQuery bool) error {
 		return err
 	}
 	in.method, in.resource = c.Method, c.resourcesV2("")[0]
+	c.missedV2 = &missV2{v2Input: in, signature: signature}
 	sts := in.stringToSign()
 	return newError(CodeSignatureDoesNotMatch, mismatchMessage,
 		Detail{"AWSAccessKeyId", c.key.ID}, Detail{"StringToSign", sts},

@@ -376,6 +376,8 @@ func (c *check) mismatchV4(s *scratch, r *v4Request) error {
 	if err := c.canonicalV4(s, r, c.Method, c.Hosts[0]); err != nil {
 		return err
 	}
+	missed := *r // r itself stays off the heap
+	c.missedV4 = &missed
 	canonical, sts := string(s.canon), string(s.sts)
 	details := []Detail{{"AWSAccessKeyId", r.cred.id}, {"StringToSign", sts}, {"SignatureProvided", r.signature},
 		{"StringToSignBytes", spacedHex(sts)}}

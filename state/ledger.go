@@ -268,32 +268,73 @@ func (s *State) Settle(ctx context.Context, b Budget, t Token, sent int64, whole
 }
 
 // Exhausted reports whether nothing is left of a budget, nor can come back
-// from outstanding draws, so that HEAD is refused too. AccessDenied when the
-// object has changed (ErrChanged).
+// from outstanding draws, so that HEAD is refused too. Where all of it is
+// outstanding, it waits for up to two seconds for that to be settled.
+// AccessDenied when the object has changed (ErrChanged).
 func (s *State) Exhausted(ctx context.Context, b Budget) (bool, error) {
 	const op = "state.Exhausted"
 	if err := b.check(); err != nil {
 		return false, failed(op, err)
 	}
+	within, free, err := s.leftOf(ctx, &b)
+	id := b.ref().id
+	if err == nil && within > 0 && free <= 0 && s.waiting.join(id) {
+		defer s.waiting.leave(id)
+		within, err = s.awaitSettled(ctx, &b, id)
+	}
+	if err != nil {
+		return false, failed(op, err)
+	}
+	return within == 0, nil
+}
+
+// leftOf returns how many bytes of a budget could still be had if everything
+// that is outstanding came back, and how many are free now.
+func (s *State) leftOf(ctx context.Context, b *Budget) (within, free int64, err error) {
 	e, object := b.ref(), b.object()
 	u, ok := s.usedUp.get(e.id, s.now())
 	if !ok || u.object == object && u.within > 0 {
 		mark := s.usedUp.mark()
 		data, err := s.data(ctx, e.id)
 		if err != nil {
-			return false, failed(op, err)
+			return 0, 0, err
 		}
-		l, err := openLedger(data, &b)
+		l, err := openLedger(data, b)
 		if err != nil {
-			return false, failed(op, err)
+			return 0, 0, err
 		}
 		l.settle(s.settling.of(e.id))
 		if u = (usedUp{l.object, l.within(b.capacity())}); u.within == 0 || u.object != object {
 			s.usedUp.put(e.id, u, s.now(), mark)
 		}
+		free = b.capacity() - l.drawn
 	}
 	if u.object != object {
-		return false, failed(op, changed())
+		return 0, 0, changed()
 	}
-	return u.within == 0, nil
+	return u.within, free, nil
+}
+
+// awaitSettled waits until a budget of which all is outstanding is used up or
+// has something left, and returns what could still be had.
+func (s *State) awaitSettled(ctx context.Context, b *Budget, id string) (within int64, err error) {
+	limit := time.NewTimer(drawWait)
+	defer limit.Stop()
+	poll := time.NewTicker(drawPoll)
+	defer poll.Stop()
+	for {
+		woken := s.waiting.signal(id)
+		within, free, err := s.leftOf(ctx, b)
+		if err != nil || within == 0 || free > 0 {
+			return within, err
+		}
+		select {
+		case <-woken:
+		case <-poll.C:
+		case <-limit.C:
+			return within, nil
+		case <-ctx.Done():
+			return within, ctx.Err()
+		}
+	}
 }

@@ -21,6 +21,9 @@ const (
 	// sightings of further passes are lost until the next flush.
 	seenShards   = 16
 	seenPerShard = 2048
+	// maxSighting bounds each count of one request, so that no claim of a
+	// client makes sums overflow.
+	maxSighting = 1 << 50
 	// flushBatch is how many records are written at once.
 	flushBatch = 500
 )
@@ -143,6 +146,9 @@ func (s *State) Seen(p *Sighting) {
 		return
 	}
 	q := *p
+	for _, n := range []*int64{&q.Uses, &q.Refused, &q.Received, &q.Sent} {
+		*n = min(max(*n, 0), maxSighting)
+	}
 	if q.First.IsZero() {
 		q.First = s.now()
 	}

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -324,4 +327,20 @@ func TestCloseWritesSettlements(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestSeenBounds notes what no database takes as it is: neither a client's
+// claim nor a key may keep statistics from being written.
+func TestSeenBounds(t *testing.T) {
+	s, _ := openMemory(t, newMemory(), state.Options{})
+	for range 3 {
+		s.Seen(&state.Sighting{ID: "P", Received: math.MaxInt64, Sent: -5, Object: "a\x00b\xff" + strings.Repeat("x", 2000)})
+		if err := s.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := s.Pass(t.Context(), "P")
+	if err != nil || p.Received != 3<<50 || p.Sent != 0 || len(p.Object) > 1030 || strings.Contains(p.Object, "\x00") || !utf8.ValidString(p.Object) {
+		t.Errorf("%+v, %v", p, err)
+	}
 }

@@ -75,6 +75,9 @@ type Report struct {
 	Checked  bool     `json:"checked"`
 	Matches  bool     `json:"matches"`
 	Warnings []string `json:"warnings,omitempty"`
+	// Mistake is what alone keeps the signature from matching the secret, where
+	// that was found out.
+	Mistake string `json:"mistake,omitempty"`
 	// Difference is where signer and server first differ.
 	Difference *Difference `json:"difference,omitempty"`
 	// Ours and Theirs are the canonical requests that were compared.
@@ -176,16 +179,24 @@ func (r *Report) check(in *sign.Inspection, o Options) {
 		tries = []string{o.Method}
 	}
 	for _, method := range tries {
-		if r.verify(in, o, method) {
+		v, req, at := r.request(in, o, method)
+		if _, err := v.VerifyRequest(context.Background(), req, at); err == nil {
 			r.Matches, r.Method = true, method
+			return
+		}
+	}
+	for _, method := range tries {
+		v, req, at := r.request(in, o, method)
+		if m, ok := v.Diagnose(context.Background(), req, nil, at); ok {
+			r.Mistake = m.Words
 			return
 		}
 	}
 }
 
-// verify checks the signature as of the time of signing; whether the URL is
-// still valid is told apart.
-func (r *Report) verify(in *sign.Inspection, o Options, method string) bool {
+// request is what the signature is checked for, as of the time of signing;
+// whether the URL is still valid is told apart.
+func (r *Report) request(in *sign.Inspection, o Options, method string) (*sign.Verifier, *sign.Request, time.Time) {
 	key := sign.Key{ID: in.KeyID, Secret: o.Secret, Token: o.Token}
 	if o.Token == "" {
 		key.Token = token(in.Query)
@@ -206,8 +217,7 @@ func (r *Report) verify(in *sign.Inspection, o Options, method string) bool {
 	if r.Endpoint != "" && !strings.HasSuffix(r.Endpoint, "://"+in.Host) {
 		req.HostBucket = r.Bucket
 	}
-	_, err := v.VerifyRequest(context.Background(), req, at)
-	return err == nil
+	return v, req, at
 }
 
 func token(q sign.Query) string {

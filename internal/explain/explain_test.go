@@ -73,6 +73,31 @@ func TestWrongSecret(t *testing.T) {
 	}
 }
 
+// TestMistake changes a URL as the field does, and expects the secret to tell
+// the one change that was made.
+func TestMistake(t *testing.T) {
+	u := presign(t, "https://files.example.com", sign.PresignOptions{}, sign.URLRequest{Method: "PUT", Bucket: "b", Key: "x y"})
+	typed := presign(t, "https://files.example.com", sign.PresignOptions{}, sign.URLRequest{Method: "PUT", Bucket: "b", Key: "k",
+		Header: http.Header{"Content-Type": {"text/plain"}}})
+	for name, c := range map[string]struct{ url, method, want string }{
+		"tracker":  {u + "&fbclid=1", "", `without "fbclid"`},
+		"method":   {u, "GET", "the method PUT"},
+		"port":     {strings.Replace(u, ".com/", ".com:8443/", 1), "", `the host "files.example.com"`},
+		"encoding": {strings.Replace(u, "%20", "%2520", 1), "PUT", "encoded twice when it was sent"},
+		"type":     {typed, "PUT", `"content-type: text/plain"`},
+		"lifetime": {strings.Replace(u, "Expires=3600", "Expires=3601", 1), "", ""},
+	} {
+		r, err := URL(c.url, Options{Now: now, Method: c.method, Secret: key.Secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Matches || !strings.Contains(r.Mistake, c.want) || c.want == "" && r.Mistake != "" ||
+			!strings.Contains(strings.Join(r.Warnings, "\n"), r.Mistake) {
+			t.Errorf("%s: mistake %q, warnings %q", name, r.Mistake, r.Warnings)
+		}
+	}
+}
+
 // TestDifferences changes a canonical request as the field does, and expects
 // the usual cause to be named.
 func TestDifferences(t *testing.T) {

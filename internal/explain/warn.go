@@ -41,7 +41,10 @@ func (r *Report) warn(in *sign.Inspection, o Options) {
 		}
 	}
 	r.warnLimits(in, o)
-	if r.Checked && !r.Matches && r.Difference == nil {
+	switch {
+	case r.Mistake != "":
+		add("the signature is not the one that this secret makes for the URL: " + r.Mistake)
+	case r.Checked && !r.Matches && r.Difference == nil:
 		add("the signature is not the one that this secret makes for the URL: another secret, a URL that was changed after signing, or a signed header with another value")
 	}
 	r.warnRefusal(o)

@@ -52,6 +52,7 @@ var rules = []rule{
 	{dir: "cmd/daypass", own: []string{"*"}, third: []string{
 		"github.com/BurntSushi/toml",
 		"github.com/aws/aws-sdk-go-v2",
+		"github.com/prometheus/client_golang",
 		"github.com/schollz/progressbar/v3",
 		"github.com/spf13/cobra",
 		"github.com/spf13/pflag",
@@ -60,6 +61,7 @@ var rules = []rule{
 	}},
 
 	{dir: "internal/explain", own: []string{".", "limits", "s3", "sign"}},
+	{dir: "internal/leaks", own: []string{".", "sign"}},
 	{dir: "internal/layering"},
 }
 

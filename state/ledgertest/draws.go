@@ -27,7 +27,7 @@ func (n *node) left(t *testing.T, b state.Budget) int64 {
 	for lo < hi {
 		mid := hi - (hi-lo)/2
 		token := n.token(t)
-		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 150*time.Millisecond)
 		if err := n.Draw(ctx, b, token, mid, mid); err == nil {
 			n.settle(t, b, token, 0, false)
 			lo = mid
