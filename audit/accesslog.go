@@ -1,0 +1,246 @@
+package audit
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/daypass/daypass"
+)
+
+// The values of an access log's "Authentication Type".
+const (
+	authHeader  = "AuthHeader"
+	queryString = "QueryString"
+)
+
+// Operations whose keys S3 writes URL-encoded once; all others twice. (S3's
+// documentation says only "URL encoded"; this was found in its logs.)
+const (
+	batchDelete = "BATCH.DELETE.OBJECT"
+	expire      = "S3.EXPIRE.OBJECT"
+)
+
+// logTime is the time in an access log.
+const logTime = "[02/Jan/2006:15:04:05 -0700]"
+
+// AppendAccessLog appends an event as one line of an S3 server access log, with
+// its line end (S3 user guide, "Amazon S3 server access log format"): 27 fields
+// separated by spaces, "-" for what is not known.
+//
+// Unlike S3, whose lines a client can forge with quotes in a header, it
+// percent-encodes quotes, backslashes, control bytes and everything that is not
+// ASCII, so that a line has 27 fields and is one line, whatever a client sent.
+// Texts are redacted, and cut before they are encoded where they are too long. A signed form has neither of the two
+// authentication types that S3 documents and shows "-"; its signature version
+// tells it from an anonymous request. The last field, the region that a request
+// came from, is "-", as S3 writes it for clients outside of AWS; so is the
+// access point.
+//
+// It allocates nothing when the texts hold nothing to redact and the owners are
+// canonical user ids.
+func AppendAccessLog(dst []byte, e *daypass.Event) []byte {
+	dst = appendOwner(dst, e.BucketOwner)
+	dst = appendField(dst, e.Object.Bucket)
+	dst = e.Time.UTC().AppendFormat(append(dst, ' '), logTime)
+	dst = appendField(dst, e.Source)
+	dst = appendRequester(append(dst, ' '), e)
+	dst = appendField(dst, e.RequestID)
+	dst = appendField(dst, e.Operation)
+	dst = appendKey(append(dst, ' '), e.Object.Key, encodings(e.Operation))
+	dst = appendRequestURI(append(dst, ' '), e)
+	dst = appendCount(dst, int64(e.Status))
+	dst = appendField(dst, string(e.Code))
+	dst = appendCount(dst, e.Sent)
+	dst = appendNumberOr(dst, e.ObjectSize, e.ObjectSize < 0)
+	dst = appendNumberOr(dst, e.Total.Milliseconds(), e.Total < 0)
+	dst = appendNumberOr(dst, e.TurnAround.Milliseconds(), e.TurnAround <= 0)
+	dst = appendQuoted(dst, e.Referer)
+	dst = appendQuoted(dst, e.UserAgent)
+	dst = appendField(dst, e.Object.VersionID)
+	dst = appendField(dst, e.HostID)
+	dst = appendField(dst, e.Grant.SignatureVersion)
+	dst = appendField(dst, e.Cipher)
+	dst = appendField(dst, authenticationType(e.Grant.Scheme))
+	dst = appendField(dst, e.Host)
+	dst = appendField(dst, e.TLSVersion)
+	dst = append(dst, " -"...) // access point ARN
+	dst = appendField(dst, yes(e.ACLRequired))
+	return append(dst, " -\n"...) // source region
+}
+
+func authenticationType(s daypass.Scheme) string {
+	switch s {
+	case daypass.SchemeHeader:
+		return authHeader
+	case daypass.SchemeQuery:
+		return queryString
+	}
+	return ""
+}
+
+func yes(b bool) string {
+	if b {
+		return "Yes"
+	}
+	return ""
+}
+
+// encodings returns how often the key of an operation is URL-encoded.
+func encodings(operation string) int {
+	if operation == batchDelete || operation == expire {
+		return 1
+	}
+	return 2
+}
+
+// appendOwner appends the canonical user id of an account.
+func appendOwner(dst []byte, owner string) []byte {
+	switch {
+	case owner == "":
+		return append(dst, '-')
+	case daypass.IsCanonicalID(owner):
+		return append(dst, owner...)
+	}
+	return append(dst, daypass.CanonicalID(owner)...)
+}
+
+// appendRequester appends who signed: the canonical user id of an account, the
+// ARN of its users and of sessions of its roles, "-" for nobody.
+func appendRequester(dst []byte, e *daypass.Event) []byte {
+	switch {
+	case e.Grant.Scheme == daypass.SchemeAnonymous || e.Grant.Owner == "" && e.Principal == "":
+		return append(dst, '-')
+	case e.Principal == "" || strings.HasSuffix(e.Principal, ":root"):
+		return appendOwner(dst, e.Grant.Owner)
+	}
+	return appendText(dst, e.Principal, shortText, &plainByte)
+}
+
+// appendRequestURI appends the first line of the request.
+func appendRequestURI(dst []byte, e *daypass.Event) []byte {
+	if e.Method == "" && e.URI == "" {
+		return append(dst, `"-"`...)
+	}
+	dst = appendText(append(dst, '"'), e.Method, shortText, &quotedByte)
+	dst = appendText(append(dst, ' '), e.URI, longText, &quotedByte)
+	if e.Protocol != "" {
+		dst = appendText(append(dst, ' '), e.Protocol, shortText, &quotedByte)
+	}
+	return append(dst, '"')
+}
+
+func appendField(dst []byte, s string) []byte {
+	dst = append(dst, ' ')
+	if s == "" {
+		return append(dst, '-')
+	}
+	return appendText(dst, s, shortText, &plainByte)
+}
+
+func appendQuoted(dst []byte, s string) []byte {
+	if s == "" {
+		return append(dst, ` "-"`...)
+	}
+	dst = appendText(append(dst, ' ', '"'), s, longText, &quotedByte)
+	return append(dst, '"')
+}
+
+func appendCount(dst []byte, n int64) []byte { return appendNumberOr(dst, n, n <= 0) }
+
+func appendNumberOr(dst []byte, n int64, unknown bool) []byte {
+	if unknown {
+		return append(dst, " -"...)
+	}
+	return strconv.AppendInt(append(dst, ' '), n, 10)
+}
+
+// appendKey appends an object key, URL-encoded so many times. A key "-" is told
+// from none by its encoding.
+func appendKey(dst []byte, key string, times int) []byte {
+	percent := "%"
+	if times > 1 {
+		percent = "%25"
+	}
+	switch key = cleanText(key, keyText); key {
+	case "":
+		return append(dst, '-')
+	case "-":
+		return append(append(dst, percent...), "2D"...)
+	}
+	for i := range len(key) {
+		if c := key[i]; keyByte[c] {
+			dst = append(dst, c)
+		} else {
+			dst = append(append(dst, percent...), upperHex[c>>4], upperHex[c&15])
+		}
+	}
+	return dst
+}
+
+const upperHex = "0123456789ABCDEF"
+
+// appendText appends a text, redacted, bounded, and percent-encoded where a
+// byte is not one of those that may stand as they are.
+func appendText(dst []byte, s string, most int, as *[256]bool) []byte {
+	s = cleanText(s, most)
+	from := 0
+	for i := range len(s) {
+		if c := s[i]; !as[c] {
+			dst = append(append(dst, s[from:i]...), '%', upperHex[c>>4], upperHex[c&15])
+			from = i + 1
+		}
+	}
+	return append(dst, s[from:]...)
+}
+
+// The bytes that may stand in keys (RFC 3986's unreserved and "/"), in quoted
+// and in other fields.
+var (
+	keyByte = func() (is [256]bool) {
+		for c := range is {
+			is[c] = isNameByte[c] || c == '.' || c == '~' || c == '/'
+		}
+		return is
+	}()
+	quotedByte = func() (is [256]bool) {
+		for c := ' '; c <= '~'; c++ {
+			is[c] = c != '"' && c != '\\'
+		}
+		return is
+	}()
+	plainByte = func() (is [256]bool) {
+		is = quotedByte
+		is[' '] = false
+		return is
+	}()
+)
+
+// A LogPrefix says where the objects of a bucket's access log go (S3 API,
+// PutBucketLogging).
+type LogPrefix struct {
+	// Prefix is the TargetPrefix.
+	Prefix string
+	// Partitioned asks for PartitionedPrefix, else it is SimplePrefix;
+	// AccountID, Region and Bucket are those of the bucket that is logged.
+	Partitioned               bool
+	AccountID, Region, Bucket string
+	// EventTime dates keys by the day of their events, with a time of day of
+	// 00-00-00: all events of an object must be of that day. Else keys have the
+	// time of delivery. It is for PartitionedPrefix only.
+	EventTime bool
+}
+
+// Key returns the key of a log object (S3 API, SimplePrefix and
+// PartitionedPrefix): the time is that of the events or of the delivery, and
+// unique is 16 hexadecimal digits.
+func (p LogPrefix) Key(t time.Time, unique string) string {
+	t = t.UTC()
+	if !p.Partitioned {
+		return p.Prefix + t.Format("2006-01-02-15-04-05-") + unique
+	}
+	if p.EventTime {
+		t = time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+	}
+	return p.Prefix + p.AccountID + "/" + p.Region + "/" + p.Bucket + t.Format("/2006/01/02/2006-01-02-15-04-05-") + unique
+}

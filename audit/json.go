@@ -1,0 +1,117 @@
+package audit
+
+import (
+	"encoding/base64"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/daypass/daypass"
+)
+
+// AppendJSON appends an event as one JSON object on one line, without a line
+// end, for programs. Empty members are left out. A text that is not UTF-8,
+// which an object key need not be, has U+FFFD for what is not, and a second
+// member with "Base64" added to its name that holds the bytes. Characters that
+// could deceive a terminal are escaped.
+func AppendJSON(dst []byte, e *daypass.Event) []byte {
+	dst = append(dst, '{')
+	open := len(dst)
+	for i := range timeFields {
+		f := &timeFields[i]
+		if t := *f.at(e); !t.IsZero() {
+			dst = append(appendMember(dst, open, f.name), '"')
+			dst = append(t.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z"), '"')
+		}
+	}
+	for i := range textFields {
+		f := &textFields[i]
+		s := *f.at(e)
+		if s == "" {
+			continue
+		}
+		dst = AppendJSONString(appendMember(dst, open, f.name), s)
+		if !utf8.ValidString(s) {
+			dst = append(appendMember(dst, open, f.name+"Base64"), '"')
+			dst = append(base64.StdEncoding.AppendEncode(dst, []byte(s)), '"')
+		}
+	}
+	for i := range numberFields {
+		f := &numberFields[i]
+		v := f.get(e)
+		switch {
+		case v == 0:
+		case f.flag:
+			dst = append(appendMember(dst, open, f.name), "true"...)
+		default:
+			dst = strconv.AppendInt(appendMember(dst, open, f.name), v, 10)
+		}
+	}
+	return append(dst, '}')
+}
+
+// appendMember appends a comma, where the object that opened there has members
+// already, and a name.
+func appendMember(dst []byte, open int, name string) []byte {
+	if len(dst) > open {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, '"')
+	dst = append(dst, name...)
+	return append(dst, '"', ':')
+}
+
+// AppendJSONString appends a JSON string (RFC 8259, section 7) that is
+// printable ASCII: everything else is escaped, what is not UTF-8 as U+FFFD.
+func AppendJSONString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	for i := 0; i < len(s); {
+		if n := plainRun(s[i:]); n > 0 {
+			dst = append(dst, s[i:i+n]...)
+			i += n
+			continue
+		}
+		if c := s[i]; c < utf8.RuneSelf {
+			dst = appendJSONByte(dst, c)
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		i += n
+		if r > 0xffff {
+			r -= 0x10000
+			dst = appendJSONUnit(dst, 0xd800+r>>10)
+			r = 0xdc00 + r&0x3ff
+		}
+		dst = appendJSONUnit(dst, r)
+	}
+	return append(dst, '"')
+}
+
+// plainRun returns how many bytes at the beginning of s need no escape.
+func plainRun(s string) int {
+	for i := range len(s) {
+		if !quotedByte[s[i]] {
+			return i
+		}
+	}
+	return len(s)
+}
+
+func appendJSONByte(dst []byte, c byte) []byte {
+	if c == '"' || c == '\\' {
+		return append(dst, '\\', c)
+	}
+	return appendJSONUnit(dst, rune(c))
+}
+
+func appendJSONUnit(dst []byte, r rune) []byte {
+	const digits = "0123456789abcdef"
+	return append(dst, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
+}
+
+// AppendTime appends an instant as CloudTrail and its digests write it, to the
+// second.
+func AppendTime(dst []byte, t time.Time) []byte {
+	return t.UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
+}

@@ -1,0 +1,266 @@
+package audit
+
+import "strings"
+
+// redacted stands where a secret was.
+const redacted = "REDACTED"
+
+// secretNames are the ends of the names whose values are secret, in lower case
+// and with "-" for "_". Ends, since a name may have anything before it, such as
+// "X-Amz-" or the rest of an escaped "&". The list is short, since keys of
+// objects are redacted too.
+var secretNames = [...]string{
+	"signature",                       // X-Amz-Signature, Signature, chunk-signature
+	"security-token", "securitytoken", // X-Amz-Security-Token
+	"session-token", "sessiontoken", // AWS_SESSION_TOKEN
+	"access-token",                         // of other services, in a Referer
+	"pin-value",                            // x-daypass-pin-value
+	"customer-key",                         // SSE-C
+	"secret-access-key", "secretaccesskey", // credentials
+	authorization,
+}
+
+const authorization = "authorization"
+
+// secretHeaders are headers that are secret as a whole.
+var secretHeaders = [...]string{
+	authorization, "proxy-authorization", "cookie", "set-cookie",
+}
+
+// Redact replaces the values of secret parameters in a request target, a URL
+// or any text that may hold one: signatures, session tokens, PINs, keys. Names
+// are recognized in any case, percent-encoded any number of times, and inside
+// of other parameters; the value is replaced as a whole. What looks like such a
+// parameter is taken for one: rather too much is lost than too little. It takes
+// linear time, and returns s itself when there is nothing to replace. Redacting
+// twice changes nothing.
+func Redact(s string) string {
+	if strings.IndexByte(s, '=') < 0 && strings.IndexByte(s, ':') < 0 && strings.IndexByte(s, '%') < 0 {
+		return s
+	}
+	start, end, ok := nextSecret(s, 0)
+	if !ok {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	at := 0
+	for ok {
+		b.WriteString(s[at:start])
+		b.WriteString(redacted)
+		at = end
+		start, end, ok = nextSecret(s, end)
+	}
+	b.WriteString(s[at:])
+	return b.String()
+}
+
+// RedactHeader returns what may be recorded of a header: nothing of
+// credentials and cookies, and the redacted value of others.
+func RedactHeader(name, value string) string {
+	for _, h := range secretHeaders {
+		if strings.EqualFold(name, h) {
+			return redacted
+		}
+	}
+	t := token{plain: name}
+	if name != "" && t.secret() != "" {
+		return redacted
+	}
+	return Redact(value)
+}
+
+// nextSecret finds the next value to replace at or after from, which must not
+// be inside of a name.
+func nextSecret(s string, from int) (start, end int, ok bool) {
+	var t token
+	secret := "" // the name before this place, where it is a secret's
+	for i := from; i < len(s); {
+		if run := nameRun(s[i:]); run > 0 {
+			secret = ""
+			t.add(s[i : i+run])
+			i += run
+			continue
+		}
+		c, n, depth := decodeAt(s, i)
+		i += n
+		if isNameByte[c] {
+			secret = ""
+			t.addByte(c)
+			continue
+		}
+		if !t.empty() {
+			secret = t.secret()
+			t.reset()
+		}
+		switch {
+		case secret == "" || c == '&' || c == '?' || c == '/' || c == '\n' || c == '\r':
+			secret = ""
+		case c == '=' || c == ':':
+			start, end = valueAt(s, i, depth, secret == authorization)
+			if v := s[start:end]; v != "" && v != redacted {
+				return start, end, true
+			}
+			i, secret = end, ""
+		}
+	}
+	return 0, 0, false
+}
+
+// nameRun returns how many bytes at the beginning of s are those of a name.
+func nameRun(s string) int {
+	for i := range len(s) {
+		if !isNameByte[s[i]] {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// valueAt returns where the value is that begins at i, after an equals sign or
+// colon that was percent-encoded depth times. What ends a value is encoded no
+// more often than that; the rest is the value's own. A header's value extends
+// to the end of the line.
+func valueAt(s string, i, depth int, line bool) (start, end int) {
+	for i < len(s) {
+		c, n, _ := decodeAt(s, i)
+		if c != ' ' && c != '\t' && c != '"' && c != '\'' {
+			break
+		}
+		i += n
+	}
+	start = i
+	for i < len(s) {
+		c, n, d := decodeAt(s, i)
+		stop := c == '&' || c <= ' '
+		if line {
+			stop = c == '\n' || c == '\r'
+		}
+		if stop && d <= depth {
+			break
+		}
+		i += n
+	}
+	return start, i
+}
+
+// decodeAt decodes one byte of s at i, however often it is percent-encoded. It
+// returns the length of its encoding and how often it is encoded.
+func decodeAt(s string, i int) (c byte, n, depth int) {
+	if s[i] != '%' {
+		return s[i], 1, 0
+	}
+	j := i + 1
+	for j+1 < len(s) {
+		hi, lo := unhex(s[j]), unhex(s[j+1])
+		if hi < 0 || lo < 0 {
+			break
+		}
+		depth++
+		j += 2
+		if c := byte(hi<<4 | lo); c != '%' {
+			return c, j - i, depth
+		}
+	}
+	return '%', j - i, depth
+}
+
+func unhex(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+var isNameByte = func() (is [256]bool) {
+	for c := range is {
+		is[c] = 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+	}
+	return is
+}()
+
+// A token is a name: a piece of the text where it is written plainly, else its
+// last bytes, decoded.
+type token struct {
+	plain string
+	last  [tokenBytes]byte // a ring
+	n     int              // bytes that went into last
+}
+
+// tokenBytes is a power of two, longer than any of secretNames.
+const tokenBytes = 32
+
+func (t *token) empty() bool { return t.plain == "" && t.n == 0 }
+
+func (t *token) reset() { t.plain, t.n = "", 0 }
+
+func (t *token) add(run string) {
+	if t.empty() {
+		t.plain = run
+		return
+	}
+	for i := range len(run) {
+		t.addByte(run[i])
+	}
+}
+
+func (t *token) addByte(c byte) {
+	if plain := t.plain; plain != "" {
+		t.plain = ""
+		for i := range len(plain) {
+			t.addByte(plain[i])
+		}
+	}
+	t.last[t.n%tokenBytes] = c
+	t.n++
+}
+
+// secret returns which of secretNames the name ends with, "" for none.
+func (t *token) secret() string {
+	switch foldName(t.fromEnd(1)) {
+	case 'd', 'e', 'n', 'y': // what all of them end with
+	default:
+		return ""
+	}
+	for _, name := range secretNames {
+		if t.endsWith(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (t *token) endsWith(name string) bool {
+	if t.plain == "" && t.n < len(name) || t.plain != "" && len(t.plain) < len(name) {
+		return false
+	}
+	for i := 1; i <= len(name); i++ {
+		if foldName(t.fromEnd(i)) != name[len(name)-i] {
+			return false
+		}
+	}
+	return true
+}
+
+// fromEnd returns the ith byte from the end.
+func (t *token) fromEnd(i int) byte {
+	if t.plain != "" {
+		return t.plain[len(t.plain)-i]
+	}
+	return t.last[(t.n-i)%tokenBytes]
+}
+
+func foldName(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case c == '_':
+		return '-'
+	}
+	return c
+}

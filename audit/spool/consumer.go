@@ -1,0 +1,270 @@
+package spool
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/daypass/daypass"
+)
+
+// A Consumer reads every event of a spool once. Its methods must not be called
+// concurrently.
+type Consumer struct {
+	spool *Spool
+	name  string
+
+	mu          sync.Mutex // of cur
+	cur         cursor
+	file        cursorFile
+	redelivered bool // the claim is of an earlier process
+	reader      *reader
+}
+
+// A Batch is a range of a spool.
+type Batch struct {
+	// From and To are where it begins and ends.
+	From, To Position
+	// Time is when it was given out first, to the second.
+	Time time.Time
+	// Redelivered says that it was given out before, by a process that did
+	// not commit it.
+	Redelivered bool
+	Events      []daypass.Event
+	Gaps        []Gap
+
+	spool, consumer string
+}
+
+// Unique returns 16 upper-case hexadecimal digits that this batch of this
+// consumer has in common with no other of any spool, and that are the same
+// whenever it is given out. The parts tell several objects of one batch apart.
+func (b *Batch) Unique(parts ...string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %d %q", b.spool, b.consumer, b.From, parts)
+	return strings.ToUpper(hex.EncodeToString(h.Sum(nil)[:8]))
+}
+
+// openConsumers opens the cursors of all consumers and removes others.
+func (s *Spool) openConsumers() error {
+	s.consumers = make(map[string]*Consumer)
+	for _, name := range s.opts.Consumers {
+		if !isConsumerName(name) {
+			return fmt.Errorf("spool: a consumer cannot be named %q", name)
+		}
+		c := &Consumer{spool: s, name: name, file: cursorFile{path: filepath.Join(s.opts.Dir, name+cursorSuffix)}}
+		if err := c.load(); err != nil {
+			return err
+		}
+		s.consumers[name] = c
+	}
+	entries, err := os.ReadDir(s.opts.Dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name, ok := strings.CutSuffix(e.Name(), cursorSuffix)
+		if ok && s.consumers[name] == nil {
+			if err := os.Remove(filepath.Join(s.opts.Dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func isConsumerName(name string) bool {
+	for _, c := range []byte(name) {
+		alnum := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !alnum && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// Consumer returns one of Options.Consumers, nil for another name.
+func (s *Spool) Consumer(name string) *Consumer { return s.consumers[name] }
+
+func (c *Consumer) load() (err error) {
+	c.cur, err = c.file.load()
+	if errors.Is(err, os.ErrNotExist) {
+		c.cur.Next, err = oldest(c.spool.opts.Dir)
+		if err != nil {
+			return err
+		}
+		return c.save(c.cur)
+	}
+	c.redelivered = c.cur.Claimed
+	return err
+}
+
+// oldest returns where the oldest segment begins.
+func oldest(dir string) (Position, error) {
+	names, err := listSegments(dir)
+	if err != nil || len(names) == 0 {
+		return 0, err
+	}
+	return names[0].start, nil
+}
+
+func (c *Consumer) save(cur cursor) error {
+	if c.spool.closed.Load() {
+		return errClosed // another process may have it
+	}
+	if err := c.file.store(cur); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cur = cur
+	return nil
+}
+
+// position returns up to where everything is committed.
+func (c *Consumer) position() Position {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cur.Next
+}
+
+// State returns what the last Commit stored.
+func (c *Consumer) State() []byte { return c.cur.State }
+
+// SetState stores state without a batch.
+func (c *Consumer) SetState(state []byte) error {
+	cur := c.cur
+	cur.State = state
+	return c.save(cur)
+}
+
+// A Limit says when a batch is given out: when it has Bytes, 1 MiB by default,
+// of records, or when its first event waited for Wait.
+type Limit struct {
+	Bytes int64
+	Wait  time.Duration
+}
+
+// Next waits for the next batch. A batch that was given out before and not
+// committed is given out again, as it was. It never has less than one event or
+// gap. The error is the context's, errors of the disk, or of a closed spool.
+func (c *Consumer) Next(ctx context.Context, l Limit) (*Batch, error) {
+	orDefault(&l.Bytes, 1<<20)
+	if c.spool.closing() {
+		return nil, errClosed
+	}
+	if !c.cur.Claimed {
+		if err := c.await(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		b, err := c.read(l)
+		if err != nil {
+			return nil, err
+		}
+		if !c.cur.Claimed {
+			cur := c.cur
+			cur.Claimed, cur.To, cur.Time = true, b.To, b.Time
+			if err := c.save(cur); err != nil {
+				return nil, err
+			}
+		}
+		if len(b.Events)+len(b.Gaps) > 0 {
+			return b, nil
+		}
+		if err := c.Commit(b, c.cur.State); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// await waits until a batch is to be given out.
+func (c *Consumer) await(ctx context.Context, l Limit) error {
+	var timer <-chan time.Time
+	for due := false; ; {
+		c.spool.mu.Lock()
+		size, moved := c.spool.end-c.cur.Next, c.spool.moved
+		c.spool.mu.Unlock()
+		if size >= Position(l.Bytes) || size > 0 && (due || l.Wait <= 0) {
+			return nil
+		}
+		if size > 0 && timer == nil {
+			t := time.NewTimer(l.Wait)
+			defer t.Stop()
+			timer = t.C
+		}
+		select {
+		case <-moved:
+		case <-timer:
+			due = true
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.spool.quit:
+			c.closeReader()
+			return errClosed
+		}
+	}
+}
+
+// read reads the claimed batch, or one of the size of the limit.
+func (c *Consumer) read(l Limit) (*Batch, error) {
+	c.spool.mu.Lock()
+	end := c.spool.end
+	c.spool.mu.Unlock()
+	b := &Batch{From: c.cur.Next, Redelivered: c.redelivered, spool: c.spool.id, consumer: c.name}
+	b.Time = c.spool.opts.Now().UTC().Truncate(time.Second)
+	if c.cur.Claimed {
+		end, b.Time, l.Bytes = c.cur.To, c.cur.Time, int64(c.cur.To-c.cur.Next)
+	}
+	if c.reader == nil || c.reader.pos != b.From {
+		c.closeReader()
+		c.reader = newReader(c.spool.opts.Dir, b.From)
+	}
+	for b.To = b.From; b.To < end && int64(b.To-b.From) < l.Bytes; {
+		e, err := c.reader.next(end, true)
+		if errors.Is(err, io.EOF) {
+			err = fmt.Errorf("spool: nothing at %d before the end %d", c.reader.pos, end)
+		}
+		if err != nil {
+			c.closeReader()
+			return nil, err
+		}
+		// A gap may reach beyond a batch that was claimed before it opened.
+		b.To = min(e.Next, end)
+		if e.Event != nil {
+			b.Events = append(b.Events, *e.Event)
+		} else {
+			b.Gaps = append(b.Gaps, e.Gap)
+		}
+	}
+	return b, nil
+}
+
+func (c *Consumer) closeReader() {
+	if c.reader != nil {
+		c.reader.close()
+		c.reader = nil
+	}
+}
+
+// Commit says that a batch is where it belongs, for good. The state is kept
+// with the cursor: either both or none of them are stored.
+func (c *Consumer) Commit(b *Batch, state []byte) error {
+	if !c.cur.Claimed || b.From != c.cur.Next || b.To != c.cur.To {
+		return fmt.Errorf("spool: %s: the batch from %d to %d was not given out", c.name, b.From, b.To)
+	}
+	if err := c.save(cursor{Next: b.To, State: state}); err != nil {
+		return err
+	}
+	c.redelivered = false
+	return nil
+}

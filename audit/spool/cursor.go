@@ -1,0 +1,142 @@
+package spool
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const cursorSuffix = ".cursor"
+
+// A cursor is what a consumer keeps on the disk.
+type cursor struct {
+	Next Position `json:"next"`
+	// Claimed says that the batch from Next to To was given out at Time.
+	Claimed bool      `json:"claimed,omitempty"`
+	To      Position  `json:"to,omitempty"`
+	Time    time.Time `json:"time,omitzero"`
+	State   []byte    `json:"state,omitempty"`
+}
+
+// A cursorFile holds a cursor. It is a log of its values, each with a length
+// and a CRC-32C before it, of which the last counts: storing one costs one sync.
+type cursorFile struct {
+	path string
+	file *os.File // nil before the first value
+	size int64
+}
+
+// cursorHeader is the length and the checksum of a value.
+const cursorHeader = 8
+
+// maxCursorFile is how large the file may become before it is begun anew.
+const maxCursorFile = 256 << 10
+
+// load returns the last value. The error is os.ErrNotExist where there is none.
+func (f *cursorFile) load() (cur cursor, err error) {
+	b, err := os.ReadFile(f.path)
+	if err != nil {
+		return cur, err
+	}
+	f.size = 0
+	var last []byte
+	for {
+		value, ok := cursorValue(b[f.size:])
+		if !ok {
+			break
+		}
+		last = value
+		f.size += cursorHeader + int64(len(value))
+	}
+	if last == nil {
+		return cur, errors.New("spool: a damaged cursor: " + f.path)
+	}
+	if err := json.Unmarshal(last, &cur); err != nil {
+		return cur, err
+	}
+	if f.file, err = os.OpenFile(f.path, os.O_WRONLY, 0); err != nil {
+		return cur, err
+	}
+	return cur, f.file.Truncate(f.size) // a value that was cut off
+}
+
+// cursorValue returns the value at the beginning of b.
+func cursorValue(b []byte) (value []byte, ok bool) {
+	if len(b) < cursorHeader {
+		return nil, false
+	}
+	n := binary.LittleEndian.Uint32(b)
+	if n == 0 || int64(n) > int64(len(b)-cursorHeader) {
+		return nil, false
+	}
+	value = b[cursorHeader : cursorHeader+int(n)]
+	return value, crc32.Checksum(value, crcTable) == binary.LittleEndian.Uint32(b[4:])
+}
+
+// store makes a value durable.
+func (f *cursorFile) store(cur cursor) error {
+	value, err := json.Marshal(cur)
+	if err != nil {
+		return err
+	}
+	b := binary.LittleEndian.AppendUint32(nil, uint32(len(value)))
+	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(value, crcTable))
+	b = append(b, value...)
+	if f.file == nil || f.size > maxCursorFile && f.size > 4*int64(len(b)) {
+		return f.begin(b)
+	}
+	if _, err = f.file.WriteAt(b, f.size); err == nil {
+		err = f.file.Sync()
+	}
+	if err != nil {
+		return errors.Join(err, f.close()) // what the file holds is not known
+	}
+	f.size += int64(len(b))
+	return nil
+}
+
+// begin replaces the file by one with one value.
+func (f *cursorFile) begin(b []byte) error {
+	if err := writeDurably(f.path, b); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(f.path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	f.close()
+	f.file, f.size = file, int64(len(b))
+	return nil
+}
+
+func (f *cursorFile) close() error {
+	if f.file == nil {
+		return nil
+	}
+	file := f.file
+	f.file = nil
+	return file.Close()
+}
+
+// writeDurably replaces a file as a whole.
+func writeDurably(path string, b []byte) error {
+	f, err := os.OpenFile(path+temporarySuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(path+temporarySuffix, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
