@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/audit"
+	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/client"
 	"github.com/daypass/daypass/limits"
 	"github.com/daypass/daypass/sign"
@@ -34,13 +39,60 @@ func (a *app) passShow(f *adminFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if a.json {
-				return a.printJSON(p)
+			var last []daypass.Event
+			if f.endpoint == "" {
+				if last, err = lastEvents(cmd.Context(), f.data, &p); err != nil {
+					return err
+				}
 			}
-			a.pairs(a.passRows(&p))
-			return nil
+			return a.printPass(&p, last)
 		},
 	}
+}
+
+// timeline is how many of the last events of a pass are shown.
+const timeline = 10
+
+// lastEvents returns the last events of a pass, the oldest first.
+func lastEvents(ctx context.Context, data string, p *client.Pass) (last []daypass.Event, err error) {
+	if p.FirstSeen.IsZero() {
+		return nil, nil
+	}
+	// What is seen of a pass has another clock than its events.
+	f := spool.Filter{Pass: p.PassID, Since: p.FirstSeen.Add(-time.Hour)}
+	err = readEvents(ctx, data, f, func(e spool.Entry) error {
+		if e.Event != nil {
+			last = append(last[max(0, len(last)-timeline+1):], *e.Event)
+		}
+		return nil
+	})
+	return last, err
+}
+
+// printPass prints a pass and its timeline.
+func (a *app) printPass(p *client.Pass, last []daypass.Event) error {
+	if a.json {
+		out := struct {
+			*client.Pass
+			Events []json.RawMessage `json:"events,omitempty"`
+		}{Pass: p}
+		for i := range last {
+			out.Events = append(out.Events, audit.AppendJSON(nil, &last[i]))
+		}
+		return a.printJSON(out)
+	}
+	a.pairs(a.passRows(p))
+	if len(last) == 0 {
+		return nil
+	}
+	fmt.Fprintln(a.out)
+	rows := table{{"LAST REQUESTS", "STATUS", "ACTION", "SOURCE", "BYTES", "OBJECT", "WHY"}}
+	for i := range last {
+		e := &last[i]
+		rows = append(rows, []string{showTime(e.Time), strconv.Itoa(e.Status), dash(string(e.Action)), dash(printable(e.Source)),
+			showSize(e.Sent + e.Received), printable(eventObject(e)), dash(printable(eventReason(e)))})
+	}
+	return rows.write(a.out, a.bold)
 }
 
 // passRows is what there is to say about a pass.

@@ -37,6 +37,7 @@ type serveFlags struct {
 	minRate                 string
 	maxDuration, drain      time.Duration
 	logLevel, logFormat     string
+	events                  eventFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -61,7 +62,7 @@ func (a *app) serveCommand() *cobra.Command {
 func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
 	a.addDataFlag(fs, &f.data)
 	fs.StringVar(&f.listen, "listen", f.listen, "address of the S3 endpoint (share: port 9000, or any that is free)")
-	fs.StringVar(&f.opsListen, "ops-listen", "127.0.0.1:9002", "address of the operations listener (health, admin API); empty: none")
+	fs.StringVar(&f.opsListen, "ops-listen", "127.0.0.1:9002", "address of the operations listener (health, metrics, admin API); empty: none")
 	fs.StringVar(&f.region, "region", "us-east-1", "region that signatures are scoped to")
 	fs.StringArrayVar(&f.domains, "domain", []string{"localhost"}, "domain for virtual-host style, bucket.DOMAIN (may repeat)")
 	fs.StringArrayVar(&f.publicURLs, "public-url", nil, "base URL under which clients reach the endpoint; URLs are made for the first (may repeat)")
@@ -82,6 +83,7 @@ func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
 	fs.DurationVar(&f.drain, "drain", 15*time.Second, "how long requests may go on after SIGTERM")
 	fs.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
 	fs.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	addEventFlags(fs, &f.events)
 }
 
 // addDataFlag adds --data, whose default is the user's data directory.
@@ -117,7 +119,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		n.close()
 		return err
 	}
-	if err := n.listen(); err != nil {
+	if err := n.listen(ctx); err != nil {
 		n.close()
 		return err
 	}
@@ -158,9 +160,13 @@ func (f *serveFlags) node() (nodeConfig, error) {
 	if err != nil {
 		return nodeConfig{}, err
 	}
+	events, err := f.events.config()
+	if err != nil {
+		return nodeConfig{}, err
+	}
 	return nodeConfig{
 		data: f.data, listen: f.listen, opsListen: f.opsListen, tlsCert: f.tlsCert, tlsKey: f.tlsKey,
-		publicURLs: f.publicURLs, drain: f.drain, grace: noGrace(f.stateGrace),
+		publicURLs: f.publicURLs, events: events, drain: f.drain, grace: noGrace(f.stateGrace),
 		signingKey: func(ctx context.Context, s *state.State) (daypass.AccessKey, error) { return s.RootKey(ctx) },
 		server: server.Config{
 			Region: f.region, Domains: f.domains, BaseURLs: f.publicURLs, HostAliases: f.hostAliases, TrustedProxies: proxies,

@@ -176,6 +176,7 @@ func (a *app) startShareServer(ctx context.Context, f *shareFlags) (*node, error
 		return nil, err
 	}
 	config.opsListen = ""
+	config.events.noSinks = true
 	config.signingKey = shareKey
 	config.drain = 2 * time.Second
 	if config.listen, err = shareAddress(f, log); err != nil {
@@ -185,7 +186,7 @@ func (a *app) startShareServer(ctx context.Context, f *shareFlags) (*node, error
 	if err != nil {
 		return nil, err
 	}
-	if err := n.listen(); err != nil {
+	if err := n.listen(ctx); err != nil {
 		n.close()
 		return nil, err
 	}

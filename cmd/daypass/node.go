@@ -19,6 +19,7 @@ import (
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/admin"
+	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/client"
 	"github.com/daypass/daypass/policy"
 	"github.com/daypass/daypass/server"
@@ -38,6 +39,7 @@ type nodeConfig struct {
 	tlsKey     string
 	publicURLs []string
 	server     server.Config
+	events     eventConfig
 	drain      time.Duration
 	// grace is how long revocations may be out of date; negative: not at all,
 	// zero: the default.
@@ -54,6 +56,10 @@ type node struct {
 	log     *slog.Logger
 	store   *store.Store
 	state   *state.State
+	spool   *spool.Spool
+	sinks   *sinks
+	metrics *metrics // nil where nobody could ask for them
+	events  fanOut
 	release []func() error // in order of opening
 	base    string         // base URL of the S3 endpoint as it listens
 	ops     string
@@ -123,8 +129,11 @@ func (n *node) masterKey() (state.MasterKey, error) {
 	return key, err
 }
 
-// listen opens the listeners and builds their handlers.
-func (n *node) listen() error {
+// listen opens the spool and the listeners, and builds their handlers.
+func (n *node) listen(ctx context.Context) error {
+	if err := n.openEvents(ctx); err != nil {
+		return err
+	}
 	if err := n.listenS3(); err != nil {
 		return err
 	}
@@ -156,7 +165,7 @@ func (n *node) listenS3() error {
 	if config.PINKey, err = n.state.DeriveKey("pin cookie"); err != nil {
 		return err
 	}
-	config.Clock, config.Rand, config.Logger = n.app.now, n.app.rand, n.log
+	config.Clock, config.Rand, config.Logger, config.Events = n.app.now, n.app.rand, n.log, n.events
 	l, err := listenTCP(n.config.listen, "--listen")
 	if err != nil {
 		return err
@@ -215,6 +224,7 @@ func (n *node) operations() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, true) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, n.ready.Load()) })
+	mux.Handle("GET /metrics", n.metrics.handler())
 	mux.Handle("/api/", api)
 	return mux, nil
 }

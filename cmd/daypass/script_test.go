@@ -9,12 +9,15 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/client"
 )
 
@@ -58,6 +61,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"open": open, "waitready": waitReady, "endpoint": endpoint, "freeaddress": freeAddress, "seen": seen,
+			"logged": logged, "contains": contains, "damage": damage, "hangup": hangup,
 		},
 	})
 }
@@ -148,4 +152,63 @@ func waitReady(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no server on %s after 30 s", args[0])
+}
+
+// logged waits until so many events of a data directory are on the disk:
+// logged DIR COUNT.
+func logged(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: logged DIR COUNT")
+	}
+	n := 0
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		n = 0
+		err := spool.Read(context.Background(), eventsDir(ts.MkAbs(args[0])), spool.Filter{}, func(spool.Entry) error { n++; return nil })
+		ts.Check(err)
+		if fmt.Sprint(n) == args[1] {
+			return
+		}
+	}
+	ts.Fatalf("%d events after 30 s", n)
+}
+
+// contains waits until a file is there and has a text: contains FILE TEXT.
+func contains(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: contains FILE TEXT")
+	}
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		text, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.Contains(string(text), args[1]) {
+			return
+		}
+	}
+	ts.Fatalf("no %q in %s after 30 s", args[1], args[0])
+}
+
+// hangup sends SIGHUP to the server on a data directory: hangup DIR.
+func hangup(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: hangup DIR")
+	}
+	_, info, err := dialLocal(context.Background(), ts.MkAbs(args[0]))
+	ts.Check(err)
+	p, err := os.FindProcess(info.PID)
+	ts.Check(err)
+	ts.Check(p.Signal(syscall.SIGHUP))
+}
+
+// damage changes the log files of a trail: damage DIR.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage DIR")
+	}
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "AWSLogs/*/CloudTrail/*/*/*/*/*.gz"))
+	ts.Check(err)
+	if len(files) == 0 {
+		ts.Fatalf("no log files in %s", args[0])
+	}
+	for _, f := range files {
+		ts.Check(os.WriteFile(f, []byte("not gzip"), 0o600))
+	}
 }

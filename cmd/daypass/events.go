@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/audit"
+	"github.com/daypass/daypass/audit/spool"
+	"github.com/daypass/daypass/server"
+)
+
+// Every request of a node becomes one event. The spool keeps it on disk, and
+// sinks read it from there: the access log, the trail.
+
+// The names of the sinks, by which the spool knows how far each is.
+const (
+	accessLogSink = "access-log"
+	trailSink     = "trail"
+)
+
+// lastDelivery is how long a node that stops waits for its sinks. What they do
+// not have by then they get after the next start.
+const lastDelivery = 5 * time.Second
+
+// eventsDir is where the spool of a data directory is.
+func eventsDir(data string) string { return filepath.Join(data, "events") }
+
+// An eventConfig says how long events are kept and where they go besides.
+type eventConfig struct {
+	maxAge    time.Duration
+	maxBytes  int64
+	accessLog audit.LogFileOptions // an empty path: none
+	trail     string               // directory; empty: none
+	// noSinks leaves the sinks of the data directory to another process,
+	// which goes on where they were.
+	noSinks bool
+}
+
+// sinks are the goroutines that read the spool of a node.
+type sinks struct {
+	names   []string // of those that run
+	ctx     context.Context
+	stop    context.CancelFunc
+	hurried context.Context // ends when sinks are to wait for nothing more
+	hurry   context.CancelFunc
+	running sync.WaitGroup
+	log     *slog.Logger
+}
+
+// openEvents opens the spool and starts the sinks.
+func (n *node) openEvents(ctx context.Context) error {
+	c, dir := &n.config.events, eventsDir(n.config.data)
+	consumers, err := c.consumers(dir)
+	if err != nil {
+		return err
+	}
+	opened, err := spool.Open(spool.Options{Dir: dir, Consumers: consumers, RetainAge: c.maxAge, RetainBytes: c.maxBytes,
+		SegmentBytes: segmentBytes(c.maxBytes), MaxBytes: awayFactor * c.maxBytes, Logger: n.log, Now: n.app.now})
+	if err != nil {
+		return err
+	}
+	s := &sinks{log: n.log}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.hurried, s.hurry = context.WithCancel(context.Background())
+	n.spool, n.sinks = opened, s
+	n.release = append(n.release, n.closeEvents)
+	n.events = fanOut{opened}
+	if n.config.opsListen != "" {
+		n.metrics = newMetrics(opened)
+		n.events = fanOut{opened, n.metrics}
+	}
+	return n.startSinks(ctx)
+}
+
+// consumers returns the sinks that the spool keeps events for.
+func (c *eventConfig) consumers(dir string) (names []string, err error) {
+	if c.noSinks {
+		return sinksOf(dir)
+	}
+	if c.accessLog.Path != "" {
+		names = append(names, accessLogSink)
+	}
+	if c.trail != "" {
+		names = append(names, trailSink)
+	}
+	return names, nil
+}
+
+// awayFactor is how much more than --events-max-size is kept while a sink is
+// away.
+const awayFactor = 8
+
+// segmentBytes makes segments so small that the age and size that are kept are
+// about those that were asked for.
+func segmentBytes(kept int64) int64 { return min(64<<20, max(64<<10, kept/8)) }
+
+// sinksOf returns the sinks that a spool knows of.
+func sinksOf(dir string) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".cursor"); ok {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func (n *node) startSinks(ctx context.Context) error {
+	c := &n.config.events
+	if c.accessLog.Path != "" && !c.noSinks {
+		if err := n.startAccessLog(); err != nil {
+			return err
+		}
+	}
+	if c.trail != "" && !c.noSinks {
+		return n.startTrail(ctx)
+	}
+	return nil
+}
+
+// startAccessLog writes the access log, and reopens its file at SIGHUP.
+func (n *node) startAccessLog() error {
+	opts := n.config.events.accessLog
+	opts.Now, opts.Stdout = n.app.now, n.app.out
+	file, err := audit.OpenLogFile(opts)
+	if err != nil {
+		return hinted(err, "--access-log names a file that can be appended to, or - for standard output")
+	}
+	consumer := n.spool.Consumer(accessLogSink)
+	put, err := consumer.LogTo(file, audit.AppendAccessLog)
+	if err != nil {
+		return errors.Join(err, file.Close())
+	}
+	s := n.sinks
+	s.names = append(s.names, accessLogSink)
+	s.running.Go(func() {
+		_ = consumer.Deliver(s.ctx, spool.Limit{}, put, s.failed("the access log cannot be written")) // nil: it was stopped
+		if err := file.Close(); err != nil {
+			s.failed("the access log cannot be closed")(err)
+		}
+	})
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	s.running.Go(func() {
+		defer signal.Stop(hangup)
+		for {
+			select {
+			case <-hangup:
+				if err := file.Reopen(); err != nil {
+					s.failed("the access log cannot be opened again")(err)
+				}
+			case <-s.ctx.Done():
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// failed returns a function that logs failures of a sink.
+func (s *sinks) failed(what string) func(error) {
+	return func(err error) { s.log.Error(what, "err", err) }
+}
+
+// closeEvents lets the sinks catch up with what is in the spool, for a time,
+// and closes it.
+func (n *node) closeEvents() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastDelivery)
+	defer cancel()
+	s := n.sinks
+	s.hurry()
+	if err := n.spool.Sync(ctx); err == nil {
+		for n.behind() && ctx.Err() == nil {
+			time.Sleep(5 * time.Millisecond)
+		}
+	}
+	s.stop()
+	s.running.Wait()
+	return n.spool.Close()
+}
+
+// behind reports whether a sink has not read everything.
+func (n *node) behind() bool {
+	lag := n.spool.Stats().Lag
+	return slices.ContainsFunc(n.sinks.names, func(name string) bool { return lag[name] > 0 })
+}
+
+// A fanOut gives events to all of its sinks.
+type fanOut []server.EventSink
+
+// Append implements server.EventSink.
+func (f fanOut) Append(e *daypass.Event) {
+	for _, s := range f {
+		s.Append(e)
+	}
+}
