@@ -25,7 +25,7 @@ const (
 	// client makes sums overflow.
 	maxSighting = 1 << 50
 	// flushBatch is how many records are written at once.
-	flushBatch = 500
+	flushBatch = 100
 )
 
 // A Sighting is one request of a pass: a PassRecord that stands for one use

@@ -20,6 +20,9 @@ type engine struct {
 	timeout time.Duration
 	// classify tells what kind of failure an error is.
 	classify func(error) failure
+	// anonymous says that the parameters of long statements have no names: its
+	// driver looks for the name of each among those of all.
+	anonymous bool
 	// adapt prepares a step of the schema for the engine.
 	adapt func(step string) string
 }

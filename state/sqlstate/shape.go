@@ -19,8 +19,9 @@ type shape struct {
 	tail       string
 }
 
-// text returns the shape as SQL. A list for IN is one group.
-func (s shape) text() string {
+// text returns the shape as SQL, its parameters numbered or, where they are
+// anonymous, in their order. A list for IN is one group.
+func (s shape) text(anonymous bool) string {
 	var b strings.Builder
 	b.WriteString(s.head)
 	for i := range s.rows * s.cols {
@@ -32,7 +33,11 @@ func (s shape) text() string {
 		default:
 			b.WriteString(", ")
 		}
-		b.WriteString("$" + strconv.Itoa(i+1))
+		if anonymous {
+			b.WriteString("?")
+		} else {
+			b.WriteString("$" + strconv.Itoa(i+1))
+		}
 	}
 	b.WriteString(")" + s.tail)
 	return b.String()
@@ -42,7 +47,7 @@ func (s shape) text() string {
 func (t *tx) shaped(s shape) string {
 	text, ok := t.session.texts[s]
 	if !ok {
-		text = s.text()
+		text = s.text(t.session.engine.anonymous)
 		t.session.texts[s] = text
 	}
 	return text

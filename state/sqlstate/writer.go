@@ -16,6 +16,12 @@ const (
 	// idleWriter is how long the writer keeps its connection, with cache and
 	// statements, when there is nothing to write.
 	idleWriter = time.Minute
+	// gatherTime is how long a batch waits for more requests where there are
+	// several callers: a transaction costs the processor as much as dozens of
+	// draws, so that on a fast disk many small ones would take it all.
+	gatherTime = 500 * time.Microsecond
+	// enough requests do not wait for more.
+	enough = 64
 )
 
 // errClosed is returned for requests that come after Close.
@@ -30,6 +36,7 @@ type writer struct {
 	queue   chan *request
 	stop    chan struct{} // closed when there are no callers any more
 	stopped chan struct{} // closed when run has returned
+	last    int           // requests of the latest batch
 
 	mu      sync.RWMutex // held to read while a caller comes in
 	closed  bool
@@ -141,8 +148,29 @@ func (w *writer) run() {
 	}
 }
 
-// gather adds what is queued to a batch.
+// gather adds what is queued to a batch and, where the latest one says that
+// there are several callers, what comes within gatherTime.
 func (w *writer) gather(batch []*request) []*request {
+	batch = w.drain(batch)
+	if w.last > 1 && len(batch) < enough {
+		wait := time.NewTimer(gatherTime)
+		defer wait.Stop()
+		for waiting := true; waiting && len(batch) < enough; {
+			select {
+			case r := <-w.queue:
+				batch = append(batch, r)
+			case <-wait.C:
+				waiting = false
+			}
+		}
+		batch = w.drain(batch)
+	}
+	w.last = len(batch)
+	return batch
+}
+
+// drain adds what is queued to a batch.
+func (w *writer) drain(batch []*request) []*request {
 	for len(batch) < maxBatch {
 		select {
 		case r := <-w.queue:
