@@ -55,10 +55,10 @@ type drawing struct {
 	doubt int64
 }
 
-// draw begins a response of n bytes of an object. A whole object is drawn at
-// once, so that of several downloads of it each is either complete or refused.
-// A range is drawn in chunks, so that a player that opens the rest of a film
-// and then seeks leaves the rest to be had.
+// draw begins a response of n bytes of an object. All of a whole object must be
+// there, and is kept for it, so that of several downloads each is complete or
+// refused; of a range only its first chunk must, so that a player that opens
+// the rest of a film and then seeks leaves the rest to be had.
 func (s *Server) draw(c *call, obj *store.Object, n int64, partial bool) (*drawing, error) {
 	if !c.counted() {
 		return nil, nil
@@ -68,12 +68,13 @@ func (s *Server) draw(c *call, obj *store.Object, n int64, partial bool) (*drawi
 		return nil, err
 	}
 	d := &drawing{ledger: s.cfg.Ledger, budget: c.budget(obj), token: token, length: max(n, 1), sealed: c.r.TLS != nil}
-	first := d.length
+	first := d.next()
+	fits := d.length
 	if partial {
-		first = d.next()
+		fits = first
 	}
 	ctx := c.r.Context()
-	err = d.ledger.Draw(ctx, d.budget, d.token, first, first)
+	err = d.ledger.Draw(ctx, d.budget, d.token, first, fits)
 	if gone := ctx.Err(); gone != nil {
 		// Nobody is there to answer any more. An error here would mean that
 		// it stays drawn, of which the ledger tells the operator.

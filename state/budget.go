@@ -127,8 +127,9 @@ func (l *ledger) within(capacity int64) int64 {
 	return n
 }
 
-// draw makes the token hold total bytes, and reports whether it held less.
-func (l *ledger) draw(t Token, total, fits, capacity int64) (changed bool, err error) {
+// draw makes the token hold total bytes, and reports whether it held less. Of
+// the capacity, the part that is free of promises to others is to be had now.
+func (l *ledger) draw(t Token, total, fits, free, capacity int64) (changed bool, err error) {
 	var held int64
 	i := l.find(t)
 	if i >= 0 {
@@ -139,7 +140,7 @@ func (l *ledger) draw(t Token, total, fits, capacity int64) (changed bool, err e
 		return false, nil
 	case fits > l.within(capacity):
 		return false, exhausted()
-	case fits > capacity-l.drawn+held:
+	case fits > free-l.drawn+held:
 		return false, errWait
 	case i < 0 && len(l.draws) >= maxOutstanding:
 		return false, busy("too many responses of this pass are under way", ErrHeld)

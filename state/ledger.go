@@ -97,7 +97,8 @@ type usedUp struct {
 // Draw makes sure that the response with a token holds total bytes of a
 // budget, of which it may have drawn some before; an empty object counts as
 // one byte. fits, which is at least total, is how much must be there for the
-// response to be admitted. Where that depends on draws that are outstanding,
+// response to be admitted; the rest of it is kept for the response until
+// Settle, as long as this State lives. Where that depends on draws that are outstanding,
 // Draw waits for them for up to two seconds. Repeating a call changes nothing.
 //
 // AccessDenied when the budget is used up (ErrExhausted) or when the object
@@ -111,7 +112,7 @@ func (s *State) Draw(ctx context.Context, b Budget, t Token, total, fits int64) 
 		return failed(op, err)
 	}
 	total = max(total, 1)
-	d := &drawing{budget: &b, ref: b.ref(), object: b.object(), token: t, total: total, fits: max(fits, total)}
+	d := &drawing{budget: &b, ref: b.ref(), object: b.object(), token: t, total: total, fits: max(fits, total), promises: &s.promises}
 	held, err := s.settling.begin(d.id, t)
 	if err == nil && !held {
 		err = s.recall(d)
@@ -133,6 +134,7 @@ type drawing struct {
 	object      [16]byte
 	token       Token
 	total, fits int64
+	promises    *promises
 }
 
 // recall refuses what was refused a moment ago, without touching state.
@@ -210,6 +212,9 @@ func (s *State) drawOnce(ctx context.Context, d *drawing) error {
 		if l == nil || err != nil {
 			return nil, err
 		}
+		if d.fits > d.total {
+			s.promises.make(d.id, d.token, d.fits)
+		}
 		return l.data(), nil
 	})
 	switch {
@@ -218,6 +223,7 @@ func (s *State) drawOnce(ctx context.Context, d *drawing) error {
 	case errors.Is(err, ErrExhausted), errors.Is(err, ErrChanged):
 		s.usedUp.put(d.id, left, s.now(), mark)
 	case !refused && !s.settling.holds(d.id, d.token): // what came of it is unknown
+		s.promises.drop(d.id, d.token)
 		s.settling.queue(d.ref, d.budget, settlement{token: d.token})
 	}
 	return err
@@ -234,7 +240,7 @@ func (d *drawing) apply(data []byte, done []settlement) (*ledger, error) {
 		return l, changed()
 	}
 	ended := l.settle(done)
-	drawn, err := l.draw(d.token, d.total, d.fits, d.budget.capacity())
+	drawn, err := l.draw(d.token, d.total, d.fits, d.budget.capacity()-d.promises.others(d.id, d.token, l), d.budget.capacity())
 	if err == nil && !drawn && !ended {
 		return nil, nil
 	}
@@ -255,6 +261,7 @@ func (s *State) Settle(ctx context.Context, b Budget, t Token, sent int64, whole
 		return failed(op, err)
 	}
 	e := b.ref()
+	s.promises.drop(e.id, t)
 	if err := s.settling.queue(e, &b, settlement{t, sent, whole}); err != nil {
 		return failed(op, err)
 	}

@@ -62,6 +62,7 @@ type State struct {
 	grace       time.Duration
 	maxLifetime time.Duration
 	settling    *settling
+	promises    promises
 	waiting     waiting
 	usedUp      *recent[usedUp]
 	bound       *recent[netip.Addr]

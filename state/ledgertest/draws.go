@@ -59,7 +59,7 @@ func testDrawRepeated(t *testing.T, d state.Driver) {
 	defer n.stop(t)
 	token := n.token(t)
 	for range 3 {
-		n.draw(t, b, token, 30, 100, nil)
+		n.draw(t, b, token, 30, 30, nil)
 	}
 	n.wantLeft(t, "after a draw of 30", b, 170)
 	n.draw(t, b, token, 80, 80, nil)
@@ -79,6 +79,27 @@ func testDrawRepeated(t *testing.T, d state.Driver) {
 	n.settle(t, b, part, 70, true)
 	n.draw(t, b, n.token(t), 131, 131, state.ErrExhausted)
 	n.draw(t, b, token, 80, 200, nil) // admitted long ago
+}
+
+// testPromises checks that what a response was admitted with is kept for it, on
+// its node, and that a crash costs no more than what it had drawn.
+func testPromises(t *testing.T, d state.Driver) {
+	n, b := one(t, d, 2, 100)
+	token := n.token(t)
+	n.draw(t, b, token, 30, 100, nil)
+	n.wantLeft(t, "beside 30 of 100 drawn", b, 100)
+	n.draw(t, b, token, 60, 60, nil)
+	n.wantLeft(t, "beside 60 of 100 drawn", b, 100)
+	n.draw(t, b, n.token(t), 1, 201, state.ErrExhausted)
+	n.settle(t, b, token, 60, false)
+	n.wantLeft(t, "after 60 were sent, 50 of them forgiven", b, 190)
+	n.draw(t, b, n.token(t), 30, 100, nil)
+	n.wantLeft(t, "beside another", b, 90)
+	n.faults.Crash()
+	n.stop(t)
+	n = start(t, d, state.Options{})
+	defer n.stop(t)
+	n.wantLeft(t, "after a crash", b, 160)
 }
 
 // testSettleOnce checks what comes back, and that it does so once.

@@ -29,6 +29,7 @@ func Scenarios() []Scenario {
 		{"UploadRace", testUploadRace},
 		{"UploadFailures", testUploadFailures},
 		{"DrawRepeated", testDrawRepeated},
+		{"Promises", testPromises},
 		{"SettleOnce", testSettleOnce},
 		{"SettleAfterFailure", testSettleAfterFailure},
 		{"ReserveAfterFailure", testReserveAfterFailure},
