@@ -80,6 +80,10 @@ func (c *call) bodyLength() (int64, error) {
 		return decodedLength(decoded)
 	case decoded != "":
 		return 0, invalidRequest("x-amz-decoded-content-length was given, but x-amz-content-sha256 does not say that the body is chunked.")
+	case c.r.ContentLength < 0 && len(c.r.TransferEncoding) > 0 && c.limits != nil && c.limits.Size != nil:
+		// What is bounded must say its length: that can be mended, while S3
+		// takes no such body at all.
+		return 0, &daypass.Error{Code: daypass.MissingContentLength}
 	case c.r.ContentLength < 0 && len(c.r.TransferEncoding) > 0:
 		return 0, notImplemented(daypass.Detail{Name: "Header", Value: "Transfer-Encoding"})
 	case c.r.ContentLength < 0, c.r.ContentLength == 0 && c.lacksLength():
