@@ -271,9 +271,10 @@ func isReadOnly(a daypass.Action) bool {
 }
 
 // eventID returns a UUID (RFC 9562, version 8) that is always the same for one
-// request.
+// event: a request may have several, one for each object that it is about.
 func eventID(e *daypass.Event) string {
-	return uuid(fmt.Appendf(nil, "%q %q %d", e.RequestID, e.HostID, e.Time.UnixMicro()))
+	return uuid(fmt.Appendf(nil, "%q %q %d %q %q %q %q", e.RequestID, e.HostID, e.Time.UnixMicro(),
+		e.Operation, e.Object.Bucket, e.Object.Key, e.Object.VersionID))
 }
 
 func uuid(of []byte) string {
