@@ -195,16 +195,9 @@ func tagText(s string, most int) bool {
 
 // AppendBucketTagging appends the XML body of GetBucketTagging.
 func AppendBucketTagging(dst []byte, tags []BucketTag) []byte {
-	w := writer{b: dst}
-	w.root("Tagging")
-	w.open("TagSet")
-	for _, t := range tags {
-		w.open("Tag")
-		w.text("Key", t.Key)
-		w.text("Value", t.Value)
-		w.close("Tag")
+	same := make([]Tag, len(tags))
+	for i, t := range tags {
+		same[i] = Tag(t)
 	}
-	w.close("TagSet")
-	w.close("Tagging")
-	return w.b
+	return AppendTagging(dst, same)
 }

@@ -71,8 +71,7 @@ func testDrawRepeated(t *testing.T, d state.Driver) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	n.faults.Set(0, 0, 0)
-	time.Sleep(1500 * time.Millisecond) // for what was given up
-	n.wantLeft(t, "after lost replies", b, 70)
+	waitFor(t, "what was given up to come back", func() bool { return n.left(t, b) == 70 })
 	n.draw(t, b, n.token(t), 101, 201, state.ErrExhausted)
 	part := n.token(t)
 	n.draw(t, b, part, 70, 70, nil)
