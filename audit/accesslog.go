@@ -21,8 +21,17 @@ const (
 	expire      = "S3.EXPIRE.OBJECT"
 )
 
-// logTime is the time in an access log.
-const logTime = "[02/Jan/2006:15:04:05 -0700]"
+// appendLogTime appends a time as access logs have it, [02/Jan/2006:15:04:05
+// +0000].
+func appendLogTime(dst []byte, t time.Time) []byte {
+	const months = "JanFebMarAprMayJunJulAugSepOctNovDec"
+	t = t.UTC()
+	year, month, day := t.Date()
+	dst = append(appendTwo(append(dst, '['), day), '/')
+	dst = append(append(dst, months[3*month-3:3*month]...), '/')
+	dst = append(appendTwo(appendTwo(dst, year/100), year%100), ':')
+	return append(appendClock(dst, t), " +0000]"...)
+}
 
 // AppendAccessLog appends an event as one line of an S3 server access log, with
 // its line end (S3 user guide, "Amazon S3 server access log format"): 27 fields
@@ -37,12 +46,16 @@ const logTime = "[02/Jan/2006:15:04:05 -0700]"
 // came from, is "-", as S3 writes it for clients outside of AWS; so is the
 // access point.
 //
-// It allocates nothing when the texts hold nothing to redact and the owners are
-// canonical user ids.
+// It appends nothing for requests to STS and to the admin API, which S3's access
+// logs do not have. It allocates nothing when the texts hold nothing to redact
+// and the owners are canonical user ids.
 func AppendAccessLog(dst []byte, e *daypass.Event) []byte {
+	if e.Action.Service() != daypass.ServiceS3 {
+		return dst
+	}
 	dst = appendOwner(dst, e.BucketOwner)
 	dst = appendField(dst, e.Object.Bucket)
-	dst = e.Time.UTC().AppendFormat(append(dst, ' '), logTime)
+	dst = appendLogTime(append(dst, ' '), e.Time)
 	dst = appendField(dst, e.Source)
 	dst = appendRequester(append(dst, ' '), e)
 	dst = appendField(dst, e.RequestID)
@@ -55,7 +68,7 @@ func AppendAccessLog(dst []byte, e *daypass.Event) []byte {
 	dst = appendNumberOr(dst, e.ObjectSize, e.ObjectSize < 0)
 	dst = appendNumberOr(dst, e.Total.Milliseconds(), e.Total < 0)
 	dst = appendNumberOr(dst, e.TurnAround.Milliseconds(), e.TurnAround <= 0)
-	dst = appendQuoted(dst, e.Referer)
+	dst = appendReferer(dst, e.Referer)
 	dst = appendQuoted(dst, e.UserAgent)
 	dst = appendField(dst, e.Object.VersionID)
 	dst = appendField(dst, e.HostID)
@@ -114,7 +127,7 @@ func appendRequester(dst []byte, e *daypass.Event) []byte {
 	case e.Principal == "" || strings.HasSuffix(e.Principal, ":root"):
 		return appendOwner(dst, e.Grant.Owner)
 	}
-	return appendText(dst, e.Principal, shortText, &plainByte)
+	return appendText(dst, e.Principal, &plainByte)
 }
 
 // appendRequestURI appends the first line of the request.
@@ -122,10 +135,10 @@ func appendRequestURI(dst []byte, e *daypass.Event) []byte {
 	if e.Method == "" && e.URI == "" {
 		return append(dst, `"-"`...)
 	}
-	dst = appendText(append(dst, '"'), e.Method, shortText, &quotedByte)
-	dst = appendText(append(dst, ' '), e.URI, longText, &quotedByte)
+	dst = appendText(append(dst, '"'), e.Method, &quotedByte)
+	dst = appendText(append(dst, ' '), e.URI, &quotedByte)
 	if e.Protocol != "" {
-		dst = appendText(append(dst, ' '), e.Protocol, shortText, &quotedByte)
+		dst = appendText(append(dst, ' '), e.Protocol, &quotedByte)
 	}
 	return append(dst, '"')
 }
@@ -135,15 +148,25 @@ func appendField(dst []byte, s string) []byte {
 	if s == "" {
 		return append(dst, '-')
 	}
-	return appendText(dst, s, shortText, &plainByte)
+	return appendText(dst, s, &plainByte)
 }
 
 func appendQuoted(dst []byte, s string) []byte {
 	if s == "" {
 		return append(dst, ` "-"`...)
 	}
-	dst = appendText(append(dst, ' ', '"'), s, longText, &quotedByte)
+	dst = appendText(append(dst, ' ', '"'), s, &quotedByte)
 	return append(dst, '"')
+}
+
+// appendReferer appends a referer, with its spaces encoded too. The expression
+// that AWS gives for Athena has none in this field, so that a client could hide
+// its requests from it.
+func appendReferer(dst []byte, s string) []byte {
+	if s == "" {
+		return append(dst, ` "-"`...)
+	}
+	return append(appendText(append(dst, ' ', '"'), s, &plainByte), '"')
 }
 
 func appendCount(dst []byte, n int64) []byte { return appendNumberOr(dst, n, n <= 0) }
@@ -162,7 +185,7 @@ func appendKey(dst []byte, key string, times int) []byte {
 	if times > 1 {
 		percent = "%25"
 	}
-	switch key = cleanText(key, keyText); key {
+	switch key {
 	case "":
 		return append(dst, '-')
 	case "-":
@@ -180,12 +203,14 @@ func appendKey(dst []byte, key string, times int) []byte {
 
 const upperHex = "0123456789ABCDEF"
 
-// appendText appends a text, redacted, bounded, and percent-encoded where a
-// byte is not one of those that may stand as they are.
-func appendText(dst []byte, s string, most int, as *[256]bool) []byte {
-	s = cleanText(s, most)
-	from := 0
-	for i := range len(s) {
+// appendText appends a text, percent-encoded where a byte is not one of those
+// that may stand as they are.
+func appendText(dst []byte, s string, as *[256]bool) []byte {
+	from, i := 0, 0
+	if as == &quotedByte {
+		i = plainRun(s)
+	}
+	for ; i < len(s); i++ {
 		if c := s[i]; !as[c] {
 			dst = append(append(dst, s[from:i]...), '%', upperHex[c>>4], upperHex[c&15])
 			from = i + 1

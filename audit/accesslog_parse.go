@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// logTime is the time in an access log.
+const logTime = "[02/Jan/2006:15:04:05 -0700]"
+
 // An AccessRecord is a line of an S3 access log. Texts are "" where the line
 // has "-". RequestURI, Referer and UserAgent are as they stand in the line.
 type AccessRecord struct {

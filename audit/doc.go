@@ -1,7 +1,7 @@
 // Package audit turns events into what people and tools read: lines in the
 // format of S3 server access logs, JSON, and (in audit/trail) records in the
 // shape of CloudTrail. Package audit/spool keeps events on disk until every
-// sink has them.
+// sink has them, and audit/bucketlog delivers the lines of buckets to buckets.
 //
 // # What is never recorded
 //
@@ -9,7 +9,7 @@
 // of anything that a client sends, keeping nothing of the value: a prefix would
 // help nobody, since a pass is known by its id. Clean applies that to every
 // text of an event and bounds its length; the spool does so before an event
-// reaches the disk, and AppendAccessLog once more.
+// reaches the disk, so whatever reads a spool reads clean events.
 //
 // # Where the id of a pass is
 //

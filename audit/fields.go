@@ -61,6 +61,11 @@ var textFields = [...]textField{
 	{30, "tlsVersion", shortText, func(e *daypass.Event) *string { return &e.TLSVersion }},
 	{31, "cipher", shortText, func(e *daypass.Event) *string { return &e.Cipher }},
 	{32, "principalId", shortText, func(e *daypass.Event) *string { return &e.PrincipalID }},
+	{33, "subject", keyText, func(e *daypass.Event) *string { return &e.Subject }},
+	{34, "traceId", shortText, func(e *daypass.Event) *string { return &e.TraceID }},
+	{35, "eTag", shortText, func(e *daypass.Event) *string { return &e.ETag }},
+	{36, "resultVersionId", shortText, func(e *daypass.Event) *string { return &e.ResultVersionID }},
+	{37, "sequencer", shortText, func(e *daypass.Event) *string { return &e.Sequencer }},
 }
 
 // A timeField is an instant of an event, kept to the microsecond.
@@ -100,6 +105,8 @@ var numberFields = [...]numberField{
 		set: func(e *daypass.Event, v int64) { e.TurnAround = time.Duration(v) }},
 	{number: 56, name: "aclRequired", get: func(e *daypass.Event) int64 { return oneIf(e.ACLRequired) },
 		set: func(e *daypass.Event, v int64) { e.ACLRequired = v != 0 }, flag: true},
+	{number: 57, name: "deleteMarker", get: func(e *daypass.Event) int64 { return oneIf(e.DeleteMarker) },
+		set: func(e *daypass.Event, v int64) { e.DeleteMarker = v != 0 }, flag: true},
 }
 
 func oneIf(b bool) int64 {

@@ -251,3 +251,33 @@ func TestJSON(t *testing.T) {
 
 // perRune replaces each byte that is not UTF-8.
 func perRune(s string) string { return string([]rune(s)) }
+
+// TestPlainRun looks at every byte in every place of eight.
+func TestPlainRun(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			b := []byte("abcdefghijklmnopqrst")
+			b[at] = byte(c)
+			want := len(b)
+			if !quotedByte[c] {
+				want = at
+			}
+			if got := plainRun(string(b)); got != want {
+				t.Errorf("%q: %d, want %d", b, got, want)
+			}
+		}
+	}
+}
+
+// TestTimes compares times with those of the standard library.
+func TestTimes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.Unix(rapid.Int64Range(-1<<31, 1<<35).Draw(t, "seconds"), 0).In(time.FixedZone("", 3600))
+		if got, want := string(AppendTime(nil, at)), at.UTC().Format("2006-01-02T15:04:05Z"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if got, want := string(appendLogTime(nil, at)), at.UTC().Format(logTime); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}

@@ -90,12 +90,27 @@ func AppendJSONString(dst []byte, s string) []byte {
 
 // plainRun returns how many bytes at the beginning of s need no escape.
 func plainRun(s string) int {
-	for i := range len(s) {
-		if !quotedByte[s[i]] {
-			return i
-		}
+	i := 0
+	for i+8 <= len(s) && plainEight(s[i:i+8]) {
+		i += 8
 	}
-	return len(s)
+	for i < len(s) && quotedByte[s[i]] {
+		i++
+	}
+	return i
+}
+
+// plainEight reports whether eight bytes need no escape, all at once.
+func plainEight(s string) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	_ = s[7]
+	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	quote, backslash, del := x^'"'*ones, x^'\\'*ones, x^0x7f*ones
+	// The high bit of a byte that is zero, or less than a space, is set by a
+	// subtraction; a borrow can only set too many.
+	bad := (x-' '*ones)&^x | (quote-ones)&^quote | (backslash-ones)&^backslash | (del-ones)&^del | x
+	return bad&highs == 0
 }
 
 func appendJSONByte(dst []byte, c byte) []byte {
@@ -113,5 +128,21 @@ func appendJSONUnit(dst []byte, r rune) []byte {
 // AppendTime appends an instant as CloudTrail and its digests write it, to the
 // second.
 func AppendTime(dst []byte, t time.Time) []byte {
-	return t.UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
+	t = t.UTC()
+	year, month, day := t.Date()
+	dst = append(appendTwo(appendTwo(dst, year/100), year%100), '-')
+	dst = append(appendTwo(dst, int(month)), '-')
+	dst = append(appendTwo(dst, day), 'T')
+	return append(appendClock(dst, t), 'Z')
 }
+
+// appendClock appends the time of day, to the second.
+func appendClock(dst []byte, t time.Time) []byte {
+	hour, minute, second := t.Clock()
+	dst = append(appendTwo(dst, hour), ':')
+	dst = append(appendTwo(dst, minute), ':')
+	return appendTwo(dst, second)
+}
+
+// appendTwo appends two digits.
+func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10%10), byte('0'+n%10)) }

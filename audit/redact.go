@@ -35,10 +35,19 @@ var secretHeaders = [...]string{
 // linear time, and returns s itself when there is nothing to replace. Redacting
 // twice changes nothing.
 func Redact(s string) string {
-	if strings.IndexByte(s, '=') < 0 && strings.IndexByte(s, ':') < 0 && strings.IndexByte(s, '%') < 0 {
+	if len(s) < shortestSecret {
 		return s
 	}
-	start, end, ok := nextSecret(s, 0)
+	var h harmless
+	return redactWith(s, h.skip)
+}
+
+// shortestSecret is the length of the shortest text that holds a secret.
+const shortestSecret = len("signature=x")
+
+// redactWith redacts with a function that skips what holds no secret.
+func redactWith(s string, skip func(string, int) int) string {
+	start, end, ok := nextSecret(s, skip(s, 0))
 	if !ok {
 		return s
 	}
@@ -49,10 +58,83 @@ func Redact(s string) string {
 		b.WriteString(s[at:start])
 		b.WriteString(redacted)
 		at = end
-		start, end, ok = nextSecret(s, end)
+		start, end, ok = nextSecret(s, skip(s, end))
 	}
 	b.WriteString(s[at:])
 	return b.String()
+}
+
+// A harmless skips what holds no secret of one text. It holds where the next of
+// what may matter is, one more than the index: zero where it has not looked yet.
+type harmless struct{ equals, colon, percent int }
+
+// skip returns from where on nextSecret has to look, which is never inside of a
+// name: everything before has an equals sign or a colon only directly behind a
+// name that is not secret, and no escape but that of a slash, of which each
+// credential has some. It looks at little more than those.
+func (h *harmless) skip(s string, from int) int {
+	for {
+		at := min(find(&h.equals, s, from, '='), find(&h.colon, s, from, ':'), find(&h.percent, s, from, '%'))
+		switch {
+		case at == len(s):
+			return at
+		case s[at] == '%':
+			if at+2 >= len(s) || s[at+1] != '2' || s[at+2]|0x20 != 'f' {
+				return nameStart(s, from, at)
+			}
+			find(&h.percent, s, at+3, '%')
+		case at == from || !harmlessEnd[s[at-1]] && mayBeSecret(s[from:at]):
+			return nameStart(s, from, at)
+		case s[at] == '=':
+			find(&h.equals, s, at+1, '=')
+		default:
+			find(&h.colon, s, at+1, ':')
+		}
+	}
+}
+
+// find makes *at one more than the index at or after from where a byte is, the
+// length for nowhere, and returns the index.
+func find(at *int, s string, from int, c byte) int {
+	if *at <= from {
+		*at = len(s) + 1
+		if i := strings.IndexByte(s[from:], c); i >= 0 {
+			*at = from + i + 1
+		}
+	}
+	return *at - 1
+}
+
+// nameStart returns where the name, if any, begins that ends before i or, with
+// what is neither name nor separator between, before that.
+func nameStart(s string, from, i int) int {
+	for i > from && !isNameByte[s[i-1]] {
+		i--
+	}
+	for i > from && isNameByte[s[i-1]] {
+		i--
+	}
+	return i
+}
+
+// harmlessEnd holds the name bytes that no secret name ends with.
+var harmlessEnd = func() (is [256]bool) {
+	is = isNameByte
+	for _, name := range secretNames {
+		c := name[len(name)-1]
+		is[c], is[c-'a'+'A'] = false, false
+	}
+	return is
+}()
+
+// mayBeSecret reports whether a text ends with a secret name, or not with a
+// name at all.
+func mayBeSecret(before string) bool {
+	if !isNameByte[before[len(before)-1]] {
+		return true
+	}
+	t := token{plain: before[max(0, len(before)-tokenBytes):]}
+	return t.secret() != ""
 }
 
 // RedactHeader returns what may be recorded of a header: nothing of

@@ -3,12 +3,14 @@ package spool
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/base32"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +29,7 @@ type Consumer struct {
 	file        cursorFile
 	redelivered bool // the claim is of an earlier process
 	reader      *reader
+	waiting     time.Time // since when there is something that was not given out; zero: there is not
 }
 
 // A Batch is a range of a spool.
@@ -39,7 +42,9 @@ type Batch struct {
 	// not commit it.
 	Redelivered bool
 	Events      []daypass.Event
-	Gaps        []Gap
+	// At are the positions of Events.
+	At   []Position
+	Gaps []Gap
 
 	spool, consumer string
 }
@@ -51,6 +56,15 @@ func (b *Batch) Unique(parts ...string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %d %q", b.spool, b.consumer, b.From, parts)
 	return strings.ToUpper(hex.EncodeToString(h.Sum(nil)[:8]))
+}
+
+// EventID returns 26 characters that event i of this batch has in common with no
+// other of any spool, and that are the same for every consumer and whenever it
+// is given out. The parts tell several things apart that one event leads to.
+func (b *Batch) EventID(i int, parts ...string) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %d %q", b.spool, b.At[i], parts)
+	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:16])
 }
 
 // openConsumers opens the cursors of all consumers and removes others.
@@ -97,14 +111,21 @@ func (s *Spool) Consumer(name string) *Consumer { return s.consumers[name] }
 func (c *Consumer) load() (err error) {
 	c.cur, err = c.file.load()
 	if errors.Is(err, os.ErrNotExist) {
-		c.cur.Next, err = oldest(c.spool.opts.Dir)
-		if err != nil {
+		if c.cur.Next, err = c.begin(); err != nil {
 			return err
 		}
 		return c.save(c.cur)
 	}
 	c.redelivered = c.cur.Claimed
 	return err
+}
+
+// begin returns where a new consumer begins.
+func (c *Consumer) begin() (Position, error) {
+	if slices.Contains(c.spool.opts.Late, c.name) {
+		return c.spool.log.end, nil
+	}
+	return oldest(c.spool.opts.Dir)
 }
 
 // oldest returns where the oldest segment begins.
@@ -147,11 +168,17 @@ func (c *Consumer) SetState(state []byte) error {
 }
 
 // A Limit says when a batch is given out: when it has Bytes, 1 MiB by default,
-// of records, or when its first event waited for Wait.
+// of records, or when its first event waited for Wait. While the machine is busy
+// (Options.Busy) it waits on, until its first event has waited for Patience:
+// requests go before what is written about them.
 type Limit struct {
-	Bytes int64
-	Wait  time.Duration
+	Bytes    int64
+	Wait     time.Duration
+	Patience time.Duration
 }
+
+// busyCheck is how often a batch that waits for the machine looks at it.
+const busyCheck = 50 * time.Millisecond
 
 // Next waits for the next batch. A batch that was given out before and not
 // committed is given out again, as it was. It never has less than one event or
@@ -187,7 +214,40 @@ func (c *Consumer) Next(ctx context.Context, l Limit) (*Batch, error) {
 	}
 }
 
-// await waits until a batch is to be given out.
+// Wait waits until Next has a batch to give out, without having it read. It
+// returns up to where everything was recorded by then. The error is as Next's.
+func (c *Consumer) Wait(ctx context.Context, l Limit) (Position, error) {
+	orDefault(&l.Bytes, 1<<20)
+	if c.spool.closing() {
+		return 0, errClosed
+	}
+	if !c.cur.Claimed {
+		if err := c.await(ctx, l); err != nil {
+			return 0, err
+		}
+	}
+	c.spool.mu.Lock()
+	defer c.spool.mu.Unlock()
+	return c.spool.end, nil
+}
+
+// Skip goes to a position that Wait returned, with what is before it unread. It
+// does nothing, and reports that, where a batch was given out that is not yet
+// committed.
+func (c *Consumer) Skip(to Position) (bool, error) {
+	if c.cur.Claimed {
+		return false, nil
+	}
+	c.waiting = time.Time{}
+	if to <= c.cur.Next {
+		return true, nil
+	}
+	c.closeReader()
+	return true, c.save(cursor{Next: to, State: c.cur.State})
+}
+
+// await waits until a batch is to be given out. A wait that was broken off goes
+// on where it was.
 func (c *Consumer) await(ctx context.Context, l Limit) error {
 	var timer <-chan time.Time
 	for due := false; ; {
@@ -195,10 +255,16 @@ func (c *Consumer) await(ctx context.Context, l Limit) error {
 		size, moved := c.spool.end-c.cur.Next, c.spool.moved
 		c.spool.mu.Unlock()
 		if size >= Position(l.Bytes) || size > 0 && (due || l.Wait <= 0) {
-			return nil
+			if !c.yields(l) {
+				return nil
+			}
+			timer = time.After(busyCheck)
 		}
 		if size > 0 && timer == nil {
-			t := time.NewTimer(l.Wait)
+			if c.waiting.IsZero() {
+				c.waiting = time.Now()
+			}
+			t := time.NewTimer(l.Wait - time.Since(c.waiting))
 			defer t.Stop()
 			timer = t.C
 		}
@@ -215,6 +281,21 @@ func (c *Consumer) await(ctx context.Context, l Limit) error {
 	}
 }
 
+// yields reports whether a batch waits for a machine that is busy.
+func (c *Consumer) yields(l Limit) bool {
+	s := c.spool
+	if l.Patience <= 0 || s.opts.Busy == nil || !s.opts.Busy() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	near := int64(s.end-c.cur.Next) < s.opts.MaxBytes/4 // so that nothing goes for want of room
+	return near && s.written.since(c.cur.Next) < l.Patience
+}
+
+// usualRecord is about how many bytes the record of an event has at least.
+const usualRecord = 800
+
 // read reads the claimed batch, or one of the size of the limit.
 func (c *Consumer) read(l Limit) (*Batch, error) {
 	c.spool.mu.Lock()
@@ -229,8 +310,14 @@ func (c *Consumer) read(l Limit) (*Batch, error) {
 		c.closeReader()
 		c.reader = newReader(c.spool.opts.Dir, b.From)
 	}
+	most := int(min(int64(end-b.From), l.Bytes)/usualRecord) + 1
+	b.Events, b.At = make([]daypass.Event, 0, most), make([]Position, 0, most)
+	room := func() *daypass.Event {
+		b.Events = append(b.Events, daypass.Event{})
+		return &b.Events[len(b.Events)-1]
+	}
 	for b.To = b.From; b.To < end && int64(b.To-b.From) < l.Bytes; {
-		e, err := c.reader.next(end, true)
+		e, err := c.reader.nextInto(end, true, room)
 		if errors.Is(err, io.EOF) {
 			err = fmt.Errorf("spool: nothing at %d before the end %d", c.reader.pos, end)
 		}
@@ -241,8 +328,9 @@ func (c *Consumer) read(l Limit) (*Batch, error) {
 		// A gap may reach beyond a batch that was claimed before it opened.
 		b.To = min(e.Next, end)
 		if e.Event != nil {
-			b.Events = append(b.Events, *e.Event)
+			b.At = append(b.At, e.At)
 		} else {
+			b.Events = b.Events[:len(b.At)] // what is damaged leaves no event
 			b.Gaps = append(b.Gaps, e.Gap)
 		}
 	}
@@ -265,6 +353,6 @@ func (c *Consumer) Commit(b *Batch, state []byte) error {
 	if err := c.save(cursor{Next: b.To, State: state}); err != nil {
 		return err
 	}
-	c.redelivered = false
+	c.redelivered, c.waiting = false, time.Time{}
 	return nil
 }

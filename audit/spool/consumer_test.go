@@ -329,3 +329,77 @@ func ExampleSpool() {
 	// put 2026-02-06-00-00-38-xxxxxxxxxxxxxxxx with 2 events
 	// <nil>
 }
+
+// TestSkip goes past events, but not past a batch that was given out.
+func TestSkip(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, nil)
+	c := s.Consumer("a")
+	appendAll(t, s, 0, 10)
+	end, err := c.Wait(t.Context(), Limit{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendAll(t, s, 10, 20)
+	if ok, err := c.Skip(end); !ok || err != nil {
+		t.Fatalf("%v, %v", ok, err)
+	}
+	if err := c.SetState([]byte("state")); err != nil {
+		t.Fatal(err)
+	}
+	b := next(t, c, Limit{Bytes: 1})
+	wantIDs(t, "behind", batchIDs(b), ids(10, 11))
+	if end, err = c.Wait(t.Context(), Limit{Wait: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := c.Skip(end); ok || err != nil {
+		t.Errorf("skipped what was given out: %v, %v", ok, err)
+	}
+	if err := c.Commit(b, c.State()); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := c.Skip(end); !ok || err != nil {
+		t.Errorf("%v, %v", ok, err)
+	}
+	if ok, err := c.Skip(end - 1); !ok || err != nil {
+		t.Errorf("%v, %v", ok, err)
+	}
+	closeSpool(t, s)
+	if _, err := c.Wait(t.Context(), Limit{}); err == nil {
+		t.Error("a closed spool")
+	}
+	s = open(t, dir, nil)
+	appendAll(t, s, 20, 21)
+	c = s.Consumer("a")
+	wantIDs(t, "after", batchIDs(next(t, c, Limit{})), ids(20, 21))
+	if string(c.State()) != "state" {
+		t.Errorf("%q", c.State())
+	}
+}
+
+// TestWaitGoesOn breaks a wait off again and again: events wait no longer for
+// that.
+func TestWaitGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, dir, func(o *Options) { o.FlushEvery = time.Millisecond })
+		c := s.Consumer("a")
+		start := time.Now()
+		s.Append(numbered(0))
+		for {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			_, err := c.Wait(ctx, Limit{Wait: 5*time.Minute + time.Second})
+			cancel()
+			if err == nil {
+				break
+			}
+			if time.Since(start) > 10*time.Minute {
+				t.Fatal("it waits for ever")
+			}
+		}
+		if d := time.Since(start); d < 5*time.Minute || d > 6*time.Minute {
+			t.Errorf("after %v", d)
+		}
+		closeSpool(t, s)
+	})
+}

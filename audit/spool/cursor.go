@@ -64,6 +64,31 @@ func (f *cursorFile) load() (cur cursor, err error) {
 	return cur, f.file.Truncate(f.size) // a value that was cut off
 }
 
+// ReadState returns the state that a consumer of the spool in a directory stored
+// last. It needs no lock: the spool may be in use by a server. The error is
+// fs.ErrNotExist where there is no such consumer.
+func ReadState(dir, consumer string) ([]byte, error) {
+	path := filepath.Join(dir, consumer+cursorSuffix)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var last []byte
+	for {
+		value, ok := cursorValue(b)
+		if !ok {
+			break
+		}
+		last, b = value, b[cursorHeader+len(value):]
+	}
+	if last == nil {
+		return nil, errors.New("spool: a damaged cursor: " + path)
+	}
+	var cur cursor
+	err = json.Unmarshal(last, &cur)
+	return cur.State, err
+}
+
 // cursorValue returns the value at the beginning of b.
 func cursorValue(b []byte) (value []byte, ok bool) {
 	if len(b) < cursorHeader {

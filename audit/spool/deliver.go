@@ -66,6 +66,9 @@ func (s *Spool) closing() bool {
 	}
 }
 
+// mostRoom is how much memory for lines is kept between batches.
+const mostRoom = 2 << 20
+
 // A logState is how far a log file was.
 type logState struct {
 	Size int64 `json:"size"`
@@ -100,10 +103,14 @@ func (c *Consumer) storeSize(f *audit.LogFile) error {
 
 func (c *Consumer) logTo(f *audit.LogFile, format func([]byte, *daypass.Event) []byte) func(context.Context, *Batch) ([]byte, error) {
 	begun := Position(0) // the batch that this process began to write
+	var room []byte
 	return func(_ context.Context, b *Batch) ([]byte, error) {
-		var lines []byte
+		lines := room[:0]
 		for i := range b.Events {
 			lines = format(lines, &b.Events[i])
+		}
+		if room = lines; cap(room) > mostRoom {
+			room = nil
 		}
 		if b.Redelivered || begun == b.From+1 {
 			var state logState

@@ -34,6 +34,10 @@ type reader struct {
 
 	buf   []byte // what was read and not yet used, at pos
 	store []byte
+
+	// want tells of the stored form of an event whether it is to be decoded;
+	// nil is all.
+	want func(payload []byte) bool
 }
 
 func newReader(dir string, pos Position) *reader {
@@ -48,11 +52,16 @@ func (r *reader) close() {
 	r.buf = nil
 }
 
-// next returns the entry at pos. It reads nothing at or behind limit and
+// next returns the entry at pos, its event in a new one. The rest is nextInto's.
+func (r *reader) next(limit Position, mend bool) (Entry, error) {
+	return r.nextInto(limit, mend, func() *daypass.Event { return new(daypass.Event) })
+}
+
+// nextInto returns the entry at pos; room makes room for an event. It reads nothing at or behind limit and
 // returns io.EOF there, and at the end of the last segment. What is valid there
 // behind something that is not is read only where mend is set, since a record
 // may be half written.
-func (r *reader) next(limit Position, mend bool) (Entry, error) {
+func (r *reader) nextInto(limit Position, mend bool, room func() *daypass.Event) (Entry, error) {
 	for r.pos < limit {
 		if r.file == nil {
 			if gap, err := r.open(); err != nil || gap != nil {
@@ -68,8 +77,12 @@ func (r *reader) next(limit Position, mend bool) (Entry, error) {
 		if err != nil {
 			return Entry{}, err
 		}
+		if ok && rec.kind == kindEvent && r.want != nil && !r.want(rec.payload) {
+			r.pos, r.buf = r.pos+Position(n), r.buf[n:]
+			continue
+		}
 		if ok {
-			return r.entry(rec, n), nil
+			return r.entry(rec, n, room), nil
 		}
 		if r.last {
 			moved, err := r.rebound()
@@ -99,13 +112,13 @@ func entryOf(gap *Entry) Entry {
 
 // entry decodes a record and goes past it. A kind that is not known is left
 // to later versions.
-func (r *reader) entry(rec record, n int) Entry {
+func (r *reader) entry(rec record, n int, room func() *daypass.Event) Entry {
 	e := Entry{At: r.pos, Next: r.pos + Position(n)}
 	switch rec.kind {
 	case kindGap:
 		e.Gap = decodeGap(rec.payload)
 	case kindEvent:
-		e.Event = new(daypass.Event)
+		e.Event = room()
 		if audit.DecodeEvent(rec.payload, e.Event) != nil {
 			e.Event, e.Gap = nil, Gap{Loss: Damage, Events: 1, Bytes: uint64(n)}
 		}

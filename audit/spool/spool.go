@@ -27,6 +27,9 @@ type Options struct {
 	// ".". Segments are kept until all of them are past; the cursors of
 	// others are removed. A new consumer begins at the oldest event.
 	Consumers []string
+	// Late are those of Consumers that begin at the end where they are new,
+	// since what happened before they were there is of no use to them.
+	Late []string
 	// QueueBytes bounds the memory of events that are not yet on the disk,
 	// 32 MiB by default.
 	QueueBytes int64
@@ -49,6 +52,9 @@ type Options struct {
 	// or not every consumer had them: those that had not are told of the gap,
 	// and the others go on.
 	MaxBytes int64
+	// Busy reports whether the machine has better to do than to deliver
+	// events; nil: never. See Limit.Patience.
+	Busy func() bool
 	// Logger is told of losses and failures; nil is silent.
 	Logger *slog.Logger
 	// Now is the clock, time.Now by default.
@@ -118,6 +124,7 @@ type Spool struct {
 	end       Position      // everything before it is durable
 	moved     chan struct{} // closed when end moves
 	writeErr  error         // of the last attempt
+	written   marks
 	consumers map[string]*Consumer
 }
 
@@ -171,6 +178,7 @@ func (s *Spool) recover() error {
 		s.log.end = max(s.log.end, c.cur.Next, c.cur.To)
 	}
 	s.end = s.log.end
+	s.written.add(s.end, time.Time{}) // long ago
 	return nil
 }
 

@@ -127,6 +127,7 @@ func (s *Spool) publish(err error) {
 	s.writeErr = err
 	if err == nil {
 		s.end = s.log.end
+		s.written.add(s.end, time.Now())
 		close(s.moved)
 		s.moved = make(chan struct{})
 	}

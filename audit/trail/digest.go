@@ -2,7 +2,6 @@ package trail
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -11,7 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
+
+	"github.com/klauspost/compress/gzip"
 
 	"github.com/daypass/daypass/audit"
 )
@@ -99,12 +101,38 @@ func hexHash(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func compress(b []byte) []byte {
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	w.Write(b) // a bytes.Buffer takes all
-	w.Close()
-	return out.Bytes()
+// A packer makes files. Between files it keeps its memory only as long as the
+// garbage collector lets it, since files may be hours apart.
+type packer struct{ spare sync.Pool }
+
+// A pack is the memory that a file takes while it is made.
+type pack struct {
+	content []byte
+	out     bytes.Buffer
+	gzip    *gzip.Writer
+}
+
+func (p *packer) get() (*pack, error) {
+	if k, ok := p.spare.Get().(*pack); ok {
+		k.content = k.content[:0]
+		return k, nil
+	}
+	// Fast rather than small: every request costs a record.
+	w, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+	return &pack{gzip: w}, err
+}
+
+func (p *packer) put(k *pack) { p.spare.Put(k) }
+
+// compress compresses the content, until the next call.
+func (k *pack) compress() ([]byte, error) {
+	k.out.Reset()
+	k.gzip.Reset(&k.out)
+	_, err := k.gzip.Write(k.content)
+	if err == nil {
+		err = k.gzip.Close()
+	}
+	return k.out.Bytes(), err
 }
 
 // maxContent bounds what a file of a few bytes may expand to.

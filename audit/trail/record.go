@@ -2,11 +2,13 @@ package trail
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/audit"
@@ -17,43 +19,44 @@ const eventVersion = "1.11"
 
 // appendRecord appends an event as one record (CloudTrail user guide,
 // "CloudTrail record contents"), which is a data event of S3, or a management
-// event where it is about a bucket's settings. The pass, its name, its limits
+// event where it is about a bucket's settings, and where it is of STS or of the
+// admin API, whose source is "daypass". The pass, its name, its limits
 // and the reason of a refusal are additional event data whose names begin with
-// x-daypass-.
+// x-daypass-. The event must be cleaned (audit.Clean).
 func (c *Config) appendRecord(dst []byte, e *daypass.Event) []byte {
 	management := isManagement(e)
 	o := openObject(dst)
 	o.text("eventVersion", eventVersion)
-	o.object("userIdentity", func(o *object) { identity(o, e) })
-	o.text("eventTime", string(audit.AppendTime(nil, e.Time.Add(max(0, e.Total)))))
-	o.text("eventSource", "s3.amazonaws.com")
+	c.identity(&o, e)
+	o.time("eventTime", e.Time.Add(max(0, e.Total)))
+	o.text("eventSource", eventSource(e.Action))
 	o.text("eventName", eventName(e.Action))
 	o.text("awsRegion", c.Region)
-	o.text("sourceIPAddress", e.Source)
-	o.text("userAgent", "["+e.UserAgent+"]")
+	o.text("sourceIPAddress", sourceAddress(e))
+	o.bracketed("userAgent", e.UserAgent)
 	o.optional("errorCode", string(e.Code))
 	o.optional("errorMessage", e.Message)
-	o.object("requestParameters", func(o *object) { parameters(o, e) })
+	parameters(&o, e)
 	o.raw("responseElements", "null")
-	o.object("additionalEventData", func(o *object) { additional(o, e) })
+	additional(&o, e)
 	o.text("requestID", e.RequestID)
-	o.text("eventID", eventID(e))
-	o.raw("readOnly", strconv.FormatBool(isReadOnly(e.Action)))
+	o.eventID(e)
+	o.bool("readOnly", isReadOnly(e.Action))
 	if e.Object.Bucket != "" {
-		o.list("resources", func(dst []byte) []byte { return appendResources(dst, e) })
+		resources(&o, e)
 	}
 	o.text("eventType", "AwsApiCall")
-	o.raw("managementEvent", strconv.FormatBool(management))
+	o.bool("managementEvent", management)
 	o.text("recipientAccountId", c.Account)
 	o.text("eventCategory", category(management))
 	if e.TLSVersion != "" {
-		o.object("tlsDetails", func(o *object) {
-			o.text("tlsVersion", e.TLSVersion)
-			o.optional("cipherSuite", e.Cipher)
-			o.optional("clientProvidedHostHeader", e.Host)
-		})
+		o.open("tlsDetails")
+		o.text("tlsVersion", e.TLSVersion)
+		o.optional("cipherSuite", e.Cipher)
+		o.optional("clientProvidedHostHeader", e.Host)
+		o.close()
 	}
-	return o.close()
+	return o.end()
 }
 
 // appendGap appends a record of events that are missing, in the shape of an
@@ -61,11 +64,11 @@ func (c *Config) appendRecord(dst []byte, e *daypass.Event) []byte {
 func (c *Config) appendGap(dst []byte, b *Batch, i int, g Gap) []byte {
 	o := openObject(dst)
 	o.text("eventVersion", eventVersion)
-	o.object("userIdentity", func(o *object) {
-		o.text("type", "AWSService")
-		o.text("invokedBy", "daypass")
-	})
-	o.text("eventTime", string(audit.AppendTime(nil, b.Time)))
+	o.open("userIdentity")
+	o.text("type", "AWSService")
+	o.text("invokedBy", "daypass")
+	o.close()
+	o.time("eventTime", b.Time)
 	o.text("eventSource", "s3.amazonaws.com")
 	o.text("eventName", "EventsMissing")
 	o.text("awsRegion", c.Region)
@@ -73,27 +76,69 @@ func (c *Config) appendGap(dst []byte, b *Batch, i int, g Gap) []byte {
 	o.text("userAgent", "daypass")
 	o.raw("requestParameters", "null")
 	o.raw("responseElements", "null")
-	o.object("additionalEventData", func(o *object) {
-		o.text("reason", g.Loss)
-		o.raw("events", strconv.FormatUint(g.Events, 10))
-		o.raw("bytes", strconv.FormatUint(g.Bytes, 10))
-		if !g.From.IsZero() {
-			o.text("from", string(audit.AppendTime(nil, g.From)))
-			o.text("to", string(audit.AppendTime(nil, g.To)))
-		}
-	})
-	o.text("eventID", uuid(fmt.Appendf(nil, "gap %q %d", b.Unique, i)))
-	o.raw("readOnly", "true")
+	o.open("additionalEventData")
+	o.text("reason", g.Loss)
+	o.raw("events", strconv.FormatUint(g.Events, 10))
+	o.raw("bytes", strconv.FormatUint(g.Bytes, 10))
+	if !g.From.IsZero() {
+		o.time("from", g.From)
+		o.time("to", g.To)
+	}
+	o.close()
+	o.uuid("eventID", fmt.Appendf(nil, "gap %q %d", b.Unique, i))
+	o.bool("readOnly", true)
 	o.text("eventType", "AwsServiceEvent")
-	o.raw("managementEvent", "false")
+	o.bool("managementEvent", false)
 	o.text("recipientAccountId", c.Account)
 	o.text("eventCategory", "Data")
-	return o.close()
+	return o.end()
 }
 
+// eventSource is the service that a request went to. The admin API is nobody
+// else's, so that its name has no domain of AWS.
+func eventSource(a daypass.Action) string {
+	switch a.Service() {
+	case daypass.ServiceSTS:
+		return "sts.amazonaws.com"
+	case daypass.ServiceDaypass:
+		return "daypass"
+	}
+	return "s3.amazonaws.com"
+}
+
+// sourceAddress is where a request came from: the admin API's socket has no
+// address, and a service its name in place of one.
+func sourceAddress(e *daypass.Event) string {
+	if e.Grant.Scheme == daypass.SchemeService {
+		return service(e)
+	}
+	if e.Source == "" && e.Grant.Scheme == daypass.SchemeLocal {
+		return "local"
+	}
+	return e.Source
+}
+
+// service is the name of the service that did something by itself.
+func service(e *daypass.Event) string { return strings.TrimPrefix(e.Principal, "svc:") }
+
 // identity is who signed (CloudTrail user guide, "userIdentity element").
-func identity(o *object, e *daypass.Event) {
-	if e.Grant.Scheme == daypass.SchemeAnonymous || e.Grant.Scheme == "" {
+func (c *Config) identity(o *object, e *daypass.Event) {
+	o.open("userIdentity")
+	defer o.close()
+	if e.Grant.Scheme == daypass.SchemeLocal {
+		// Whoever reaches the socket may do what the account may.
+		o.text("type", "Root")
+		o.text("principalId", c.Account)
+		o.text("arn", "arn:aws:iam::"+c.Account+":root")
+		o.text("accountId", c.Account)
+		return
+	}
+	if e.Grant.Scheme == daypass.SchemeService {
+		o.text("type", "AWSService")
+		o.text("invokedBy", service(e))
+		return
+	}
+	if e.Grant.AccessKeyID == "" { // also where a signature was not good
 		o.text("type", "AWSAccount")
 		o.text("principalId", "")
 		o.text("accountId", "ANONYMOUS_PRINCIPAL")
@@ -110,7 +155,7 @@ func identity(o *object, e *daypass.Event) {
 	case "IAMUser":
 		o.text("userName", name)
 	case "AssumedRole":
-		o.object("sessionContext", func(o *object) { sessionContext(o, e, account, name) })
+		sessionContext(o, e, account, name)
 	}
 }
 
@@ -121,14 +166,18 @@ func sessionContext(o *object, e *daypass.Event, account, role string) {
 		arn = "arn:aws:iam::" + account + ":role/" + role
 	}
 	id, _, _ := strings.Cut(e.PrincipalID, ":")
-	o.object("sessionIssuer", func(o *object) {
-		o.text("type", "Role")
-		o.text("principalId", id)
-		o.text("arn", arn)
-		o.text("accountId", account)
-		o.text("userName", role)
-	})
-	o.object("attributes", func(o *object) { o.text("mfaAuthenticated", "false") })
+	o.open("sessionContext")
+	o.open("sessionIssuer")
+	o.text("type", "Role")
+	o.text("principalId", id)
+	o.text("arn", arn)
+	o.text("accountId", account)
+	o.text("userName", role)
+	o.close()
+	o.open("attributes")
+	o.text("mfaAuthenticated", "false")
+	o.close()
+	o.close()
 }
 
 // principal returns the type of an ARN's principal, and the name of the user
@@ -151,56 +200,80 @@ var hidden = []string{
 	"x-amz-signature", "x-amz-credential", "x-amz-security-token", "signature", "awsaccesskeyid", "x-daypass-pin-value",
 }
 
-// parameters are what a request asked for: its query, its object and its host.
+// A parameter is one of a request.
+type parameter struct{ name, value string }
+
+// usualParameters is how many parameters have room without an allocation.
+const usualParameters = 24
+
+// parameters are what a request asked for, in order of their names: its query,
+// its object and its host, which are never what the query says.
 func parameters(o *object, e *daypass.Event) {
-	_, query, _ := strings.Cut(audit.Redact(e.URI), "?")
-	values, _ := url.ParseQuery(query) // what can be parsed
-	values.Set("bucketName", e.Object.Bucket)
-	values.Set("key", e.Object.Key)
-	values.Set("Host", e.Host)
-	values.Set("x-amz-copy-source", e.CopySource)
-	for _, name := range []string{"bucketName", "key", "Host", "x-amz-copy-source"} {
-		if values.Get(name) == "" {
-			values.Del(name)
+	var room [usualParameters]parameter
+	own := [...]parameter{{"Host", e.Host}, {"bucketName", e.Object.Bucket}, {"key", e.Object.Key},
+		{"subject", e.Subject}, {"x-amz-copy-source", e.CopySource}}
+	all := room[:0]
+	for _, p := range own {
+		if p.value != "" {
+			all = append(all, p)
 		}
 	}
-	names := make([]string, 0, len(values))
-	for name := range values {
-		if !slices.Contains(hidden, strings.ToLower(name)) {
-			names = append(names, name)
+	isOwn := func(name string) bool {
+		return slices.ContainsFunc(own[:], func(p parameter) bool { return p.name == name })
+	}
+	_, query, _ := strings.Cut(e.URI, "?")
+	for query != "" {
+		var piece string
+		piece, query, _ = strings.Cut(query, "&")
+		if p, ok := parseParameter(piece); ok && !isOwn(p.name) && !isHidden(p.name) {
+			all = append(all, p)
 		}
 	}
-	slices.Sort(names)
-	for _, name := range names {
-		if v := values[name]; len(v) == 1 {
-			o.text(name, v[0])
-		} else {
-			o.list(name, func(dst []byte) []byte { return appendTexts(dst, v) })
+	slices.SortStableFunc(all, func(a, b parameter) int { return strings.Compare(a.name, b.name) })
+	o.open("requestParameters")
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].name == all[0].name {
+			n++
 		}
+		o.texts(all[:n])
+		all = all[n:]
 	}
+	o.close()
 }
 
-func appendTexts(dst []byte, texts []string) []byte {
-	for i, s := range texts {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = audit.AppendJSONString(dst, s)
+// parseParameter decodes a parameter of a query. What cannot be decoded is none.
+func parseParameter(piece string) (p parameter, ok bool) {
+	if piece == "" || strings.IndexByte(piece, ';') >= 0 {
+		return p, false
 	}
-	return dst
+	p.name, p.value, _ = strings.Cut(piece, "=")
+	if strings.IndexByte(piece, '%') < 0 && strings.IndexByte(piece, '+') < 0 {
+		return p, true
+	}
+	var err, err2 error
+	p.name, err = url.QueryUnescape(p.name)
+	p.value, err2 = url.QueryUnescape(p.value)
+	return p, err == nil && err2 == nil
+}
+
+func isHidden(name string) bool {
+	return slices.ContainsFunc(hidden, func(h string) bool { return len(h) == len(name) && strings.EqualFold(h, name) })
 }
 
 func additional(o *object, e *daypass.Event) {
+	o.open("additionalEventData")
 	o.optional("SignatureVersion", e.Grant.SignatureVersion)
 	o.optional("CipherSuite", e.Cipher)
-	o.raw("bytesTransferredIn", strconv.FormatInt(e.Received, 10))
+	o.int("bytesTransferredIn", e.Received)
 	o.optional("AuthenticationMethod", authenticationMethod(e.Grant.Scheme))
 	o.text("x-amz-id-2", e.HostID)
-	o.raw("bytesTransferredOut", strconv.FormatInt(e.Sent, 10))
+	o.int("bytesTransferredOut", e.Sent)
 	o.optional("x-daypass-pass", e.Grant.PassID)
 	o.optional("x-daypass-name", e.Grant.Name)
 	o.optional("x-daypass-limits", e.Limits)
 	o.optional("x-daypass-reason", e.Reason)
+	o.close()
 }
 
 func authenticationMethod(s daypass.Scheme) string {
@@ -215,21 +288,24 @@ func authenticationMethod(s daypass.Scheme) string {
 	return ""
 }
 
-func appendResources(dst []byte, e *daypass.Event) []byte {
+func resources(o *object, e *daypass.Event) {
 	bucket := "arn:aws:s3:::" + e.Object.Bucket
+	o.name("resources")
+	o.dst = append(o.dst, '[')
 	if e.Object.Key != "" {
-		o := openObject(dst)
+		o.element()
 		o.text("type", "AWS::S3::Object")
 		o.text("ARN", bucket+"/"+e.Object.Key)
-		dst = append(o.close(), ',')
+		o.close()
 	}
-	o := openObject(dst)
+	o.element()
 	if e.BucketOwner != "" {
 		o.text("accountId", daypass.AccountID(e.BucketOwner))
 	}
 	o.text("type", "AWS::S3::Bucket")
 	o.text("ARN", bucket)
-	return o.close()
+	o.close()
+	o.dst = append(o.dst, ']')
 }
 
 // eventName returns CloudTrail's name for an action.
@@ -248,9 +324,15 @@ func eventName(a daypass.Action) string {
 var dataOfBuckets = []daypass.Action{
 	"", daypass.ListObjects, daypass.ListObjectsV2, daypass.ListObjectVersions, daypass.ListMultipartUploads,
 	daypass.HeadBucket, daypass.DeleteObjects, "PostObject",
+	// What browsers ask before a request, and the page that asks for a PIN, are
+	// about objects.
+	"PreflightRequest", "EnterPIN",
 }
 
 func isManagement(e *daypass.Event) bool {
+	if e.Action.Service() != daypass.ServiceS3 {
+		return true
+	}
 	return e.Object.Key == "" && !slices.Contains(dataOfBuckets, e.Action)
 }
 
@@ -262,7 +344,10 @@ func category(management bool) string {
 }
 
 func isReadOnly(a daypass.Action) bool {
-	for _, p := range []string{"Get", "Head", "List", "Select"} {
+	if a == daypass.AssumeRole || a == "PreflightRequest" {
+		return true // as CloudTrail has it of the former
+	}
+	for _, p := range []string{"Get", "Head", "List", "Select", "Explain"} {
 		if strings.HasPrefix(string(a), p) {
 			return true
 		}
@@ -270,42 +355,44 @@ func isReadOnly(a daypass.Action) bool {
 	return false
 }
 
-// eventID returns a UUID (RFC 9562, version 8) that is always the same for one
-// event: a request may have several, one for each object that it is about.
-func eventID(e *daypass.Event) string {
-	return uuid(fmt.Appendf(nil, "%q %q %d %q %q %q %q", e.RequestID, e.HostID, e.Time.UnixMicro(),
-		e.Operation, e.Object.Bucket, e.Object.Key, e.Object.VersionID))
-}
+// An object is a JSON object that is being appended, with the objects that are
+// open within it.
+type object struct{ dst []byte }
 
-func uuid(of []byte) string {
-	b := sha256.Sum256(of)
-	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
-}
+func openObject(dst []byte) object { return object{append(dst, '{')} }
 
-// An object is a JSON object that is being appended.
-type object struct {
-	dst   []byte
-	start int
-}
+// end closes the outermost object.
+func (o *object) end() []byte { return append(o.dst, '}') }
 
-func openObject(dst []byte) *object {
-	dst = append(dst, '{')
-	return &object{dst: dst, start: len(dst)}
-}
-
-func (o *object) close() []byte { return append(o.dst, '}') }
-
-func (o *object) name(name string) {
-	if len(o.dst) > o.start {
+// comma separates what follows from what is there.
+func (o *object) comma() {
+	if c := o.dst[len(o.dst)-1]; c != '{' && c != '[' {
 		o.dst = append(o.dst, ',')
 	}
-	o.dst = append(audit.AppendJSONString(o.dst, name), ':')
 }
+
+// name begins a member whose name needs no escapes.
+func (o *object) name(name string) {
+	o.comma()
+	o.dst = append(append(append(o.dst, '"'), name...), '"', ':')
+}
+
+// open begins an object as a member, element one of a list.
+func (o *object) open(name string) {
+	o.name(name)
+	o.dst = append(o.dst, '{')
+}
+
+func (o *object) element() {
+	o.comma()
+	o.dst = append(o.dst, '{')
+}
+
+func (o *object) close() { o.dst = append(o.dst, '}') }
 
 func (o *object) text(name, value string) {
 	o.name(name)
-	o.dst = audit.AppendJSONString(o.dst, audit.Redact(value))
+	o.dst = audit.AppendJSONString(o.dst, value)
 }
 
 func (o *object) optional(name, value string) {
@@ -314,19 +401,84 @@ func (o *object) optional(name, value string) {
 	}
 }
 
+// bracketed is a text in brackets, as CloudTrail writes user agents.
+func (o *object) bracketed(name, value string) {
+	o.name(name)
+	o.dst = append(o.dst, '"')
+	at := len(o.dst)
+	o.dst = audit.AppendJSONString(o.dst, value)
+	o.dst[at], o.dst[len(o.dst)-1] = '[', ']' // in the places of its quotes
+	o.dst = append(o.dst, '"')
+}
+
+// texts is a parameter, as a list where there are several of its name.
+func (o *object) texts(p []parameter) {
+	o.comma()
+	o.dst = append(audit.AppendJSONString(o.dst, p[0].name), ':')
+	if len(p) == 1 {
+		o.dst = audit.AppendJSONString(o.dst, p[0].value)
+		return
+	}
+	o.dst = append(o.dst, '[')
+	for i := range p {
+		o.comma()
+		o.dst = audit.AppendJSONString(o.dst, p[i].value)
+	}
+	o.dst = append(o.dst, ']')
+}
+
 func (o *object) raw(name, json string) {
 	o.name(name)
 	o.dst = append(o.dst, json...)
 }
 
-func (o *object) object(name string, members func(*object)) {
+func (o *object) bool(name string, v bool) {
 	o.name(name)
-	inner := openObject(o.dst)
-	members(inner)
-	o.dst = inner.close()
+	o.dst = strconv.AppendBool(o.dst, v)
 }
 
-func (o *object) list(name string, elements func([]byte) []byte) {
+func (o *object) int(name string, v int64) {
 	o.name(name)
-	o.dst = append(elements(append(o.dst, '[')), ']')
+	o.dst = strconv.AppendInt(o.dst, v, 10)
+}
+
+func (o *object) time(name string, t time.Time) {
+	o.name(name)
+	o.dst = append(audit.AppendTime(append(o.dst, '"'), t), '"')
+}
+
+// eventID is the id of an event, which is always the same for it: a request may
+// have several, one for each object that it is about.
+func (o *object) eventID(e *daypass.Event) {
+	var room [512]byte
+	o.uuid("eventID", appendIdentity(room[:0], e))
+}
+
+// appendIdentity appends what no two events have in common.
+func appendIdentity(dst []byte, e *daypass.Event) []byte {
+	for _, s := range [...]string{e.RequestID, e.HostID} {
+		dst = append(strconv.AppendQuote(dst, s), ' ')
+	}
+	dst = strconv.AppendInt(dst, e.Time.UnixMicro(), 10)
+	for _, s := range [...]string{e.Operation, e.Object.Bucket, e.Object.Key, e.Object.VersionID} {
+		dst = strconv.AppendQuote(append(dst, ' '), s)
+	}
+	return dst
+}
+
+// uuid is the UUID of what is hashed, as a member.
+func (o *object) uuid(name string, of []byte) {
+	o.name(name)
+	o.dst = append(appendUUID(append(o.dst, '"'), of), '"')
+}
+
+// appendUUID appends a UUID (RFC 9562, version 8) that is made of a hash.
+func appendUUID(dst, of []byte) []byte {
+	b := sha256.Sum256(of)
+	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
+	dst = append(hex.AppendEncode(dst, b[:4]), '-')
+	dst = append(hex.AppendEncode(dst, b[4:6]), '-')
+	dst = append(hex.AppendEncode(dst, b[6:8]), '-')
+	dst = append(hex.AppendEncode(dst, b[8:10]), '-')
+	return hex.AppendEncode(dst, b[10:16])
 }

@@ -14,7 +14,7 @@ import (
 // A Storage keeps files by names with slashes: a bucket or a directory.
 type Storage interface {
 	// Put stores a file with its metadata, as a whole and durably, in place
-	// of what had its name.
+	// of what had its name. It must not keep the body.
 	Put(ctx context.Context, name string, body []byte, metadata map[string]string) error
 	// Get returns a file. The error is fs.ErrNotExist where there is none.
 	Get(ctx context.Context, name string) (body []byte, metadata map[string]string, err error)

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/audit"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -69,12 +70,13 @@ func download() daypass.Event {
 func changed(change func(*daypass.Event)) daypass.Event {
 	e := download()
 	change(&e)
+	audit.Clean(&e)
 	return e
 }
 
 func TestRecords(t *testing.T) {
 	events := []daypass.Event{
-		download(),
+		changed(func(*daypass.Event) {}),
 		changed(func(e *daypass.Event) { // a user's upload, signed in headers
 			e.Action, e.Method, e.Grant.Scheme, e.URI, e.Sent, e.Received = daypass.PutObject, "PUT", daypass.SchemeHeader, "/my-bucket/a/b.gz", 0, 17
 			e.Principal, e.PrincipalID = "arn:aws:iam::111122223333:user/team/alice", "AIDAEXAMPLE"
@@ -132,6 +134,20 @@ func TestGapRecords(t *testing.T) {
 	}
 }
 
+// packed is compressed content.
+func packed(content []byte) []byte {
+	k, err := new(packer).get()
+	if err != nil {
+		panic(err)
+	}
+	k.content = content
+	b, err := k.compress()
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
 // FuzzRecord gives hostile texts to every place.
 func FuzzRecord(f *testing.F) {
 	f.Add("\"", "?a=b&c", "\x00")
@@ -145,7 +161,7 @@ func FuzzRecord(f *testing.F) {
 			RequestID string `json:"requestID"`
 			EventID   string `json:"eventID"`
 		}
-		if err := json.Unmarshal(out, &rec); err != nil || rec.RequestID != e.RequestID || rec.EventID != eventID(&e) {
+		if err := json.Unmarshal(out, &rec); err != nil || rec.RequestID != e.RequestID || rec.EventID != string(appendUUID(nil, appendIdentity(nil, &e))) {
 			t.Errorf("%v: %s", err, out)
 		}
 	})
@@ -166,7 +182,7 @@ func (m *memory) Put(_ context.Context, name string, body []byte, meta map[strin
 	if m.away != nil {
 		return m.away
 	}
-	m.files[name] = stored{body, maps.Clone(meta)}
+	m.files[name] = stored{slices.Clone(body), maps.Clone(meta)}
 	return nil
 }
 
@@ -391,7 +407,7 @@ func TestDigestFormat(t *testing.T) {
 func (m *memory) rewrite(name string, change func(string) string) {
 	f := m.files[name]
 	content, _ := decompress(f.body)
-	m.files[name] = stored{compress([]byte(change(string(content)))), f.meta}
+	m.files[name] = stored{packed([]byte(change(string(content)))), f.meta}
 }
 
 // records changes the records of a log file.
@@ -432,7 +448,7 @@ func TestTampering(t *testing.T) {
 		}, Changed},
 		"add a space": {func(m *memory) { m.rewrite(logs[4], func(s string) string { return s + " " }) }, Changed},
 		"append to gzip": {func(m *memory) {
-			m.files[logs[4]] = stored{body: append(slices.Clone(m.files[logs[4]].body), compress([]byte("x"))...)}
+			m.files[logs[4]] = stored{body: append(slices.Clone(m.files[logs[4]].body), packed([]byte("x"))...)}
 		}, Changed},
 		"append rubbish": {func(m *memory) {
 			m.files[logs[4]] = stored{body: append(slices.Clone(m.files[logs[4]].body), "rubbish"...)}
@@ -501,7 +517,7 @@ func resign(m *memory, name string, say bool) {
 	}
 	content, _ = json.Marshal(d)
 	signature, _ := sign(keys()[1], d, content)
-	m.files[name] = stored{compress(content), map[string]string{signatureMeta: signature, algorithmMeta: signatureAlgorithm}}
+	m.files[name] = stored{packed(content), map[string]string{signatureMeta: signature, algorithmMeta: signatureAlgorithm}}
 }
 
 // TestRollBackNeedsTheClock shows what the storage alone cannot tell.
@@ -636,6 +652,32 @@ func TestDown(t *testing.T) {
 	}
 }
 
+// TestFullDigest writes a digest before its time when it has many files.
+func TestFullDigest(t *testing.T) {
+	w := newWorld(t, &memory{files: map[string]stored{}}, "a")
+	const most = 8
+	w.writer.files = most
+	w.hours(1, 1)
+	many := func(n, digests, pending int) {
+		t.Helper()
+		for range n {
+			w.src.queue(w.now, 1)
+		}
+		w.work()
+		if r := w.verify(nil); len(r.Findings) > 0 || r.Digests != digests || len(r.Pending) != pending {
+			t.Errorf("%d digests, %d files pending, %v", r.Digests, len(r.Pending), r.Findings)
+		}
+	}
+	many(most+3, 2, 3)
+	many(most, 2, most+3) // no two of a second
+	w.now = w.now.Add(time.Second)
+	many(0, 3, 0)
+	w.hours(2, 1)
+	if r := w.verify(func(o *VerifyOptions) { o.Until = w.now }); len(r.Findings) > 0 || r.Digests != 5 || r.Files != 2*most+6 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestRun(t *testing.T) {
 	w := newWorld(t, &memory{files: map[string]stored{}}, "a")
 	w.src.queue(w.now, 1)
@@ -701,7 +743,7 @@ func TestDir(t *testing.T) {
 
 // BenchmarkRecord is one record, without compression.
 func BenchmarkRecord(b *testing.B) {
-	cfg, e := &Config{Account: "111122223333", Region: "us-east-1"}, download()
+	cfg, e := &Config{Account: "111122223333", Region: "us-east-1"}, changed(func(*daypass.Event) {})
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {

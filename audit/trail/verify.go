@@ -73,14 +73,16 @@ type VerifyOptions struct {
 	// may be late by an hour. Zero does not care.
 	Until time.Time
 	// States are the states of the writers that are still there, which know
-	// the last digest of each and the files since.
+	// the last digest of each and the files since: what they know and is not
+	// there was removed. They must be read before Verify is called, and may
+	// know of other accounts and regions too.
 	States [][]byte
 }
 
 // Verify verifies all files of a trail. An error means that it could not be
 // done; what is wrong with the trail is in the report.
 func Verify(ctx context.Context, opts VerifyOptions) (*Report, error) {
-	v := &verifier{opts: opts, keys: make(map[string]*rsa.PublicKey), known: make(map[string]string), seen: make(map[string]bool), report: new(Report)}
+	v := &verifier{opts: opts, keys: make(map[string]*rsa.PublicKey), known: make(map[string]string), seen: make(map[string]bool), good: make(map[string]string), report: new(Report)}
 	for _, k := range opts.Keys {
 		v.keys[Fingerprint(k)] = k
 	}
@@ -108,14 +110,15 @@ type verifier struct {
 	keys   map[string]*rsa.PublicKey
 	known  map[string]string // log files, with the digests that name them
 	seen   map[string]bool   // digests
+	good   map[string]string // the hashes of digests that can be relied on
 	newest []end             // of each chain
 	report *Report
 }
 
 // An end is the newest digest of a chain.
 type end struct {
-	name, hash string
-	at         time.Time
+	name string
+	at   time.Time
 }
 
 func (v *verifier) dir(kind string) string {
@@ -236,8 +239,9 @@ func (v *verifier) digest(ctx context.Context, name string, after *digest) (*dig
 	if !v.authentic(name, content, d, meta, after) {
 		return nil, nil
 	}
+	v.good[name] = hexHash(content)
 	if after == nil {
-		v.newest = append(v.newest, end{name, hexHash(content), d.DigestEndTime})
+		v.newest = append(v.newest, end{name, d.DigestEndTime})
 	} else if !d.DigestEndTime.Equal(after.DigestStartTime) {
 		v.found(Broken, name, "it ends at %v, and the next begins at %v", d.DigestEndTime, after.DigestStartTime)
 	}
@@ -329,29 +333,66 @@ func (v *verifier) file(ctx context.Context, by string, f *digestFile) error {
 	return nil
 }
 
-// states compares what writers remember with what is there.
+// states compares what writers remember with what is there. A writer may have
+// gone on since, so that there is more.
 func (v *verifier) states(ctx context.Context) error {
 	for _, b := range v.opts.States {
-		var st state
-		if err := json.Unmarshal(b, &st); err != nil {
-			return fmt.Errorf("trail: a writer's state: %w", err)
+		st, err := parseState(b)
+		if err != nil {
+			return err
 		}
-		if p := st.Previous; p != nil && st.Closing.IsZero() {
-			is := func(e end) bool { return e.name == p.Object && e.hash == p.Hash }
-			if !slices.ContainsFunc(v.newest, is) {
-				v.found(Incomplete, p.Object, "it is the newest digest that was written, but not the newest that is there")
-			}
+		if p := st.Previous; p != nil && strings.HasPrefix(p.Object, v.dir(digestKind)) && v.good[p.Object] != p.Hash {
+			v.found(Incomplete, p.Object, "the writer knows it as its newest digest, and no chain of digests has it")
 		}
 		for i := range st.Files {
+			f := &st.Files[i]
 			// A digest may hold it already that is not yet in the state.
-			if _, ok := v.known[st.Files[i].S3Object]; !ok {
-				if err := v.file(ctx, "the state of a writer", &st.Files[i]); err != nil {
-					return err
-				}
+			if _, ok := v.known[f.S3Object]; ok || !strings.HasPrefix(f.S3Object, v.dir(logKind)) {
+				continue
+			}
+			if err := v.file(ctx, "the state of a writer", f); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+func parseState(b []byte) (st state, err error) {
+	if err := json.Unmarshal(b, &st); err != nil {
+		return st, fmt.Errorf("trail: a writer's state: %w", err)
+	}
+	return st, nil
+}
+
+// A Place is where the files of an account and region are.
+type Place struct{ Account, Region string }
+
+// PlacesOf returns the places that the state of a writer knows of: all of their
+// files may have been removed.
+func PlacesOf(writer []byte) (places []Place, err error) {
+	st, err := parseState(writer)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	if st.Previous != nil {
+		names = append(names, st.Previous.Object)
+	}
+	for i := range st.Files {
+		names = append(names, st.Files[i].S3Object)
+	}
+	for _, name := range names {
+		parts := strings.Split(name, "/")
+		i := slices.Index(parts, "AWSLogs") + 1
+		if i == 0 || len(parts) < i+3 {
+			continue
+		}
+		if p := (Place{parts[i], parts[i+2]}); !slices.Contains(places, p) {
+			places = append(places, p)
+		}
+	}
+	return places, nil
 }
 
 // strays finds log files that nothing vouches for.

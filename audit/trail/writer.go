@@ -33,8 +33,10 @@ type Config struct {
 
 // A Writer writes a trail.
 type Writer struct {
-	cfg Config
-	key *rsa.PublicKey
+	cfg    Config
+	key    *rsa.PublicKey
+	files  int // a digest has at most
+	packer packer
 }
 
 // NewWriter returns a writer.
@@ -52,7 +54,7 @@ func NewWriter(cfg Config) (*Writer, error) {
 	if cfg.Account == "" || cfg.Region == "" || cfg.Name == "" || cfg.Storage == nil {
 		return nil, errors.New("trail: account, region, name and storage are needed")
 	}
-	return &Writer{cfg: cfg, key: key}, nil
+	return &Writer{cfg: cfg, key: key, files: digestFiles}, nil
 }
 
 // A Batch is events for one file.
@@ -62,6 +64,7 @@ type Batch struct {
 	// the same.
 	Time   time.Time
 	Unique string
+	// Events must be cleaned (audit.Clean), as those of a spool are.
 	Events []daypass.Event
 	// Gaps are where events are missing. Each becomes a record.
 	Gaps []Gap
@@ -112,6 +115,10 @@ type previous struct {
 // digestEvery is how often digests are written, on the hour.
 const digestEvery = time.Hour
 
+// digestFiles is how many files a digest has at most, so that under load, too,
+// what is stored with each batch stays small: then digests are written earlier.
+const digestFiles = 512
+
 // Run writes what a source gives, and a digest after each hour, until the
 // context ends or the source fails for good, which stop says of an error.
 // Everything else is tried again after a pause that grows to a minute, and told
@@ -147,7 +154,8 @@ func (w *Writer) step(ctx context.Context, src Source) error {
 	}
 	due := st.Start.Truncate(digestEvery).Add(digestEvery)
 	now := w.cfg.Now()
-	if !st.Closing.IsZero() || !now.Before(due) {
+	full := len(st.Files) >= w.files && atSecond(now).After(st.Start)
+	if !st.Closing.IsZero() || !now.Before(due) || full {
 		return w.closeDigest(ctx, src, st)
 	}
 	wait, cancel := context.WithTimeout(ctx, due.Sub(now))
@@ -184,16 +192,31 @@ func (w *Writer) writeBatch(ctx context.Context, src Source, st state, b Batch) 
 	if len(b.Events)+len(b.Gaps) == 0 {
 		return store(src.Commit, st)
 	}
-	content, oldest, newest := w.cfg.appendRecords(nil, b)
+	k, err := w.packer.get()
+	if err != nil {
+		return err
+	}
+	defer w.packer.put(k)
+	var oldest, newest time.Time
+	k.content, oldest, newest = w.cfg.appendRecords(k.content, b)
 	name := w.logName(b.Time, b.Unique)
-	if err := w.cfg.Storage.Put(ctx, name, compress(content), nil); err != nil {
+	if err := w.put(ctx, name, k, nil); err != nil {
 		return err
 	}
 	st.Files = append(st.Files, digestFile{
-		S3Bucket: w.cfg.Bucket, S3Object: name, HashValue: hexHash(content), HashAlgorithm: hashAlgorithm,
+		S3Bucket: w.cfg.Bucket, S3Object: name, HashValue: hexHash(k.content), HashAlgorithm: hashAlgorithm,
 		NewestEventTime: atSecond(newest), OldestEventTime: atSecond(oldest),
 	})
 	return store(src.Commit, st)
+}
+
+// put stores a file.
+func (w *Writer) put(ctx context.Context, name string, k *pack, meta map[string]string) error {
+	body, err := k.compress()
+	if err != nil {
+		return err
+	}
+	return w.cfg.Storage.Put(ctx, name, body, meta)
 }
 
 // appendRecords appends a log file, and returns the times of its first and
@@ -227,7 +250,10 @@ func (c *Config) appendRecords(dst []byte, b Batch) (content []byte, oldest, new
 // a process that is cut off writes the very same one again.
 func (w *Writer) closeDigest(ctx context.Context, src Source, st state) error {
 	if st.Closing.IsZero() {
-		st.Closing = atSecond(w.cfg.Now().Truncate(digestEvery))
+		now := w.cfg.Now()
+		if st.Closing = atSecond(now.Truncate(digestEvery)); !st.Closing.After(st.Start) {
+			st.Closing = atSecond(now) // it is full
+		}
 		if err := store(src.SetState, st); err != nil {
 			return err
 		}
@@ -242,7 +268,13 @@ func (w *Writer) closeDigest(ctx context.Context, src Source, st state) error {
 		return err
 	}
 	meta := map[string]string{signatureMeta: signature, algorithmMeta: signatureAlgorithm}
-	if err := w.cfg.Storage.Put(ctx, d.DigestS3Object, compress(content), meta); err != nil {
+	k, err := w.packer.get()
+	if err != nil {
+		return err
+	}
+	defer w.packer.put(k)
+	k.content = append(k.content, content...)
+	if err := w.put(ctx, d.DigestS3Object, k, meta); err != nil {
 		return err
 	}
 	return store(src.SetState, state{
