@@ -83,6 +83,16 @@ func (s *State) SetBucketSetting(ctx context.Context, bucketID, name string, val
 	return nil
 }
 
+// HasBucketSetting reports whether any bucket has a setting of a name. It asks
+// the driver, so that a change by another process shows at once.
+func (s *State) HasBucketSetting(ctx context.Context, name string) (bool, error) {
+	has, err := s.driver.HasBucketSetting(ctx, name)
+	if err != nil {
+		return false, failed("state.HasBucketSetting", err)
+	}
+	return has, nil
+}
+
 // DeleteBucketSettings removes the settings of a bucket that is no more.
 func (s *State) DeleteBucketSettings(ctx context.Context, bucketID string) error {
 	err := s.driver.DeleteBucketSettings(ctx, bucketID)

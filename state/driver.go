@@ -29,8 +29,10 @@ type KeyDriver interface {
 	// ListKeys returns at most max keys in byte order of id, whose ids come
 	// after the given one.
 	ListKeys(ctx context.Context, after string, max int) ([]KeyRecord, error)
-	// SetKeyDisabled disables or enables an access key. NoSuchAccessKey.
-	SetKeyDisabled(ctx context.Context, id string, disabled bool) error
+	// SetKeyDisabled disables an access key, or enables it, which forgets when
+	// and by whom it was disabled. To disable one that is changes nothing.
+	// NoSuchAccessKey.
+	SetKeyDisabled(ctx context.Context, id string, disabled bool, at time.Time, by string) error
 	// SetKeyPolicy sets the policy of an access key. NoSuchAccessKey.
 	SetKeyPolicy(ctx context.Context, id, policy string) error
 	// DeleteKey removes an access key. NoSuchAccessKey.
@@ -55,6 +57,8 @@ type SettingDriver interface {
 	BucketSettings(ctx context.Context, bucketID string) (map[string][]byte, error)
 	// SetBucketSetting sets one; a nil value removes it.
 	SetBucketSetting(ctx context.Context, bucketID, name string, value []byte) error
+	// HasBucketSetting reports whether any bucket has a setting of a name.
+	HasBucketSetting(ctx context.Context, name string) (bool, error)
 	// DeleteBucketSettings removes all settings of a bucket.
 	DeleteBucketSettings(ctx context.Context, bucketID string) error
 }
@@ -69,8 +73,12 @@ type KeyRecord struct {
 	Created      time.Time
 	Expires      time.Time // zero: never
 	Disabled     bool
-	Root         bool
-	Policy       string
+	// DisabledAt and DisabledBy tell when it was disabled, and by whom, where
+	// that is known.
+	DisabledAt time.Time
+	DisabledBy string
+	Root       bool
+	Policy     string
 }
 
 // A LedgerDriver keeps the ledger: small entries that are read, changed and

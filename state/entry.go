@@ -36,6 +36,7 @@ const (
 	kindMarker  = 'M' // tells which failures go with a pass
 	kindTries   = 'T' // of PINs, of a pass and an address
 	kindFailed  = 'F' // PINs, of an access key and a tag
+	kindFirst   = 'E' // event of its kind, of a pass
 )
 
 // entryVersion is the first byte of an entry's data, before its kind.

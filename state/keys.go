@@ -104,17 +104,17 @@ func (s *State) ListKeys(ctx context.Context, after string, max int) (keys []day
 	return keys, more, nil
 }
 
-// SetKeyDisabled disables or enables an access key. The root key cannot be
-// disabled, so that nobody locks everybody out. Errors: NoSuchAccessKey,
-// InvalidRequest.
-func (s *State) SetKeyDisabled(ctx context.Context, id string, disabled bool) error {
+// SetKeyDisabled disables or enables an access key, and notes when it was
+// disabled and by whom. The root key cannot be disabled, so that nobody locks
+// everybody out. Errors: NoSuchAccessKey, InvalidRequest.
+func (s *State) SetKeyDisabled(ctx context.Context, id string, disabled bool, by string) error {
 	const op = "state.SetKeyDisabled"
 	if disabled {
 		if err := s.refuseRoot(ctx, id); err != nil {
 			return failed(op, err)
 		}
 	}
-	err := s.driver.SetKeyDisabled(ctx, id, disabled)
+	err := s.driver.SetKeyDisabled(ctx, id, disabled, stamp(s.now()), by)
 	s.keys.drop(id)
 	if err != nil {
 		return failed(op, err)
@@ -211,6 +211,7 @@ func (s *State) record(k daypass.AccessKey) (KeyRecord, error) {
 	return KeyRecord{
 		ID: k.ID, SealedSecret: sealed, Owner: k.Owner, Name: k.Name,
 		Created: k.Created, Expires: k.Expires, Disabled: k.Disabled, Root: k.Root, Policy: k.Policy,
+		DisabledAt: k.DisabledAt, DisabledBy: k.DisabledBy,
 	}, err
 }
 
@@ -230,5 +231,6 @@ func (r KeyRecord) accessKey() daypass.AccessKey {
 	return daypass.AccessKey{
 		ID: r.ID, Owner: r.Owner, Name: r.Name,
 		Created: r.Created, Expires: r.Expires, Disabled: r.Disabled, Root: r.Root, Policy: r.Policy,
+		DisabledAt: r.DisabledAt, DisabledBy: r.DisabledBy,
 	}
 }

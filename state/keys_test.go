@@ -29,6 +29,12 @@ func TestCreateKeyRandom(t *testing.T) {
 			t.Errorf("%s or its secret came twice", k.ID)
 		}
 		seen[k.ID], seen[string(k.Secret)] = true, true
+		if k.DisabledAt, k.DisabledBy = (time.Time{}), ""; k.Disabled {
+			k.DisabledAt, k.DisabledBy = f.clock.now().UTC(), "admin"
+		}
+		if k.DisabledAt, k.DisabledBy = (time.Time{}), ""; k.Disabled {
+			k.DisabledAt, k.DisabledBy = f.clock.now().UTC(), "admin"
+		}
 		got, err := f.AccessKey(t.Context(), k.ID)
 		if diff := cmp.Diff(k, got); err != nil || diff != "" {
 			t.Errorf("AccessKey: %v (-made +got):\n%s", err, diff)
@@ -115,7 +121,7 @@ func TestAccessKeyCached(t *testing.T) {
 	look(0, "just before a second")
 	f.clock.advance(time.Millisecond)
 	look(1, "after a second")
-	if err := f.SetKeyDisabled(t.Context(), k.ID, true); err != nil {
+	if err := f.SetKeyDisabled(t.Context(), k.ID, true, "admin"); err != nil {
 		t.Fatal(err)
 	}
 	f.driver.lookups.Store(0)
@@ -126,8 +132,11 @@ func TestAccessKeySeesChangesAtOnce(t *testing.T) {
 	f := open(t)
 	k := f.create(t, state.NewKey{})
 	for _, k.Disabled = range []bool{false, true, false} {
-		if err := f.SetKeyDisabled(t.Context(), k.ID, k.Disabled); err != nil {
+		if err := f.SetKeyDisabled(t.Context(), k.ID, k.Disabled, "admin"); err != nil {
 			t.Fatal(err)
+		}
+		if k.DisabledAt, k.DisabledBy = (time.Time{}), ""; k.Disabled {
+			k.DisabledAt, k.DisabledBy = f.clock.now().UTC(), "admin"
 		}
 		got, err := f.AccessKey(t.Context(), k.ID)
 		if diff := cmp.Diff(k, got); err != nil || diff != "" {
@@ -219,8 +228,8 @@ func TestListKeys(t *testing.T) {
 func TestChangeUnknownKey(t *testing.T) {
 	f := open(t)
 	wantCode(t, "DeleteKey", f.DeleteKey(t.Context(), "unknown"), daypass.NoSuchAccessKey)
-	wantCode(t, "disable", f.SetKeyDisabled(t.Context(), "unknown", true), daypass.NoSuchAccessKey)
-	wantCode(t, "enable", f.SetKeyDisabled(t.Context(), "unknown", false), daypass.NoSuchAccessKey)
+	wantCode(t, "disable", f.SetKeyDisabled(t.Context(), "unknown", true, "admin"), daypass.NoSuchAccessKey)
+	wantCode(t, "enable", f.SetKeyDisabled(t.Context(), "unknown", false, "admin"), daypass.NoSuchAccessKey)
 }
 
 func TestErrorsNameOperationAndCause(t *testing.T) {
@@ -280,5 +289,27 @@ func TestAccessKeyHitAllocates(t *testing.T) {
 	ctx := t.Context()
 	if n := testing.AllocsPerRun(100, func() { f.AccessKey(ctx, id) }); n != 0 {
 		t.Errorf("a hit allocates %v times", n)
+	}
+}
+
+// TestDisabledSince checks that what is known of a disabled key is when it was
+// disabled first, and by whom.
+func TestDisabledSince(t *testing.T) {
+	f := open(t)
+	k, first := f.create(t, state.NewKey{}), f.clock.now()
+	for _, c := range []struct {
+		disabled bool
+		by       string
+		at       time.Time
+		wantBy   string
+	}{{true, "one", first, "one"}, {true, "two", first, "one"}, {false, "two", time.Time{}, ""}} {
+		if err := f.SetKeyDisabled(t.Context(), k.ID, c.disabled, c.by); err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.AccessKey(t.Context(), k.ID)
+		if err != nil || !got.DisabledAt.Equal(c.at) || got.DisabledBy != c.wantBy || got.Disabled != c.disabled {
+			t.Errorf("%+v, %v", got, err)
+		}
+		f.clock.advance(time.Minute)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -292,6 +293,20 @@ func (s *State) RevocationsOf(pass string) (list []Revocation) {
 	for _, h := range s.revocations.list(func(h *held) bool { return h.text(textPass) == pass && now < h.expires }) {
 		list = append(list, h.record())
 	}
+	return list
+}
+
+// RevocationsOn returns the revocations in force that match a pass, for
+// whatever reason. Unlike Revoked it looks at all of them.
+func (s *State) RevocationsOn(p *Subject) (list []Revocation) {
+	signed, now := int64(math.MinInt64), microsOr(s.now())
+	if !p.Signed.IsZero() {
+		signed = p.Signed.UnixMicro()
+	}
+	for _, h := range s.revocations.list(func(h *held) bool { return h.matches(p) && signed < h.before && now < h.expires }) {
+		list = append(list, h.record())
+	}
+	slices.SortFunc(list, func(a, b Revocation) int { return a.Created.Compare(b.Created) })
 	return list
 }
 

@@ -70,7 +70,7 @@ func TestRootCannotBeRemoved(t *testing.T) {
 	f := open(t)
 	k := f.ensure(t, "", "", true)
 	wantCode(t, "DeleteKey", f.DeleteKey(t.Context(), k.ID), daypass.InvalidRequest)
-	wantCode(t, "disable", f.SetKeyDisabled(t.Context(), k.ID, true), daypass.InvalidRequest)
+	wantCode(t, "disable", f.SetKeyDisabled(t.Context(), k.ID, true, "admin"), daypass.InvalidRequest)
 	f.ensure(t, "", "", false)
 }
 

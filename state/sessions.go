@@ -97,6 +97,30 @@ func (s *State) SessionKey(ctx context.Context, id, token string) (daypass.Acces
 	return k, nil
 }
 
+// FindKey returns the key of an id, with the token where it is a temporary one,
+// whether or not it is good: disabled and ended ones too, for explanations. The
+// parent is that of a temporary key, nil for a lasting one. Errors:
+// NoSuchAccessKey, with ErrToken as its cause for a token that is not the key's;
+// where the parent is gone the key is returned with the error.
+func (s *State) FindKey(ctx context.Context, id, token string) (k daypass.AccessKey, parent *daypass.AccessKey, err error) {
+	const op = "state.FindKey"
+	if !IsSession(id) {
+		k, err = s.AccessKey(ctx, id)
+		return k, nil, err
+	}
+	t, err := s.openToken(id, token)
+	if err != nil {
+		return k, nil, &daypass.Error{Op: op, Code: daypass.NoSuchAccessKey, Err: errors.Join(ErrToken, err)}
+	}
+	k = s.sessionKey(id, token, t)
+	p, err := s.AccessKey(ctx, t.Parent)
+	if err != nil {
+		return k, nil, failed(op, err)
+	}
+	k.Policy, k.Root = p.Policy, p.Root
+	return k, &p, nil
+}
+
 // openToken opens a token in its one spelling.
 func (s *State) openToken(id, token string) (t sessionToken, err error) {
 	sealed, err := base64.StdEncoding.Strict().DecodeString(token)

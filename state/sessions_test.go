@@ -71,7 +71,7 @@ func TestSessionEndsWithParent(t *testing.T) {
 	if got, err := reopen(); err != nil || got.Policy != "later" {
 		t.Errorf("policy %q %v", got.Policy, err)
 	}
-	if err := s.SetKeyDisabled(t.Context(), parent.ID, true); err != nil {
+	if err := s.SetKeyDisabled(t.Context(), parent.ID, true, "admin"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := reopen(); daypass.CodeOf(err) != daypass.NoSuchAccessKey {

@@ -41,6 +41,8 @@ func Scenarios() []Scenario {
 		{"Exhausted", testExhausted},
 		{"Restore", testRestore},
 		{"BindRace", testBindRace},
+		{"MarkRace", testMarkRace},
+		{"Spent", testSpent},
 		{"PINAddressRace", testPINAddressRace},
 		{"PINFailureRace", testPINFailureRace},
 	}

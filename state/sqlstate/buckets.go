@@ -33,6 +33,18 @@ func (d *Driver) BucketSettings(ctx context.Context, bucketID string) (map[strin
 	return settings, d.fail(op, rows.Err())
 }
 
+// HasBucketSetting implements state.Driver.
+func (d *Driver) HasBucketSetting(ctx context.Context, name string) (has bool, err error) {
+	const op = "HasBucketSetting"
+	if !validText(name) {
+		return false, nil
+	}
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	err = d.read.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM bucket_settings WHERE name = $1)`, name).Scan(&has)
+	return has, d.fail(op, err)
+}
+
 // SetBucketSetting implements state.Driver.
 func (d *Driver) SetBucketSetting(ctx context.Context, bucketID, name string, value []byte) error {
 	const op = "SetBucketSetting"

@@ -3,15 +3,19 @@ package sqlstate
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/state"
 )
 
 const (
-	selectKey = `SELECT id, sealed_secret, owner, name, created, expires, disabled, root, policy FROM access_keys `
-	insertKey = `INSERT INTO access_keys (id, sealed_secret, owner, name, created, expires, disabled, root, policy)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`
+	selectKey = `SELECT id, sealed_secret, owner, name, created, expires, disabled, root, policy, disabled_at, disabled_by FROM access_keys `
+	insertKey = `INSERT INTO access_keys (id, sealed_secret, owner, name, created, expires, disabled, root, policy, disabled_at, disabled_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`
+	enableKey  = `UPDATE access_keys SET disabled = $1, disabled_at = $2, disabled_by = $3 WHERE id = $4`
+	disableKey = `UPDATE access_keys SET disabled_at = CASE WHEN disabled THEN disabled_at ELSE $1 END,
+		disabled_by = CASE WHEN disabled THEN disabled_by ELSE $2 END, disabled = $3 WHERE id = $4`
 	deleteRoots = `DELETE FROM access_keys WHERE root OR id = $1`
 )
 
@@ -65,8 +69,15 @@ func (d *Driver) ListKeys(ctx context.Context, after string, max int) ([]state.K
 }
 
 // SetKeyDisabled implements state.Driver.
-func (d *Driver) SetKeyDisabled(ctx context.Context, id string, disabled bool) error {
-	return d.changeKey(ctx, "SetKeyDisabled", id, `UPDATE access_keys SET disabled = $1 WHERE id = $2`, disabled, id)
+func (d *Driver) SetKeyDisabled(ctx context.Context, id string, disabled bool, at time.Time, by string) error {
+	const op = "SetKeyDisabled"
+	if err := checkText(op, by); err != nil {
+		return err
+	}
+	if !disabled {
+		return d.changeKey(ctx, op, id, enableKey, false, micros(time.Time{}), "", id)
+	}
+	return d.changeKey(ctx, op, id, disableKey, micros(at), by, true, id)
 }
 
 // SetKeyPolicy implements state.Driver.
@@ -111,19 +122,20 @@ func (d *Driver) changeKey(ctx context.Context, op, id, statement string, args .
 
 // checkKey returns InvalidArgument for a key that cannot be kept.
 func checkKey(op string, k state.KeyRecord) error {
-	return checkText(op, k.ID, k.Owner, k.Name, k.Policy)
+	return checkText(op, k.ID, k.Owner, k.Name, k.Policy, k.DisabledBy)
 }
 
 // keyArgs returns the parameters of insertKey.
 func keyArgs(k state.KeyRecord) []any {
-	return []any{k.ID, blob(k.SealedSecret), k.Owner, k.Name, k.Created.UnixMicro(), micros(k.Expires), k.Disabled, k.Root, k.Policy}
+	return []any{k.ID, blob(k.SealedSecret), k.Owner, k.Name, k.Created.UnixMicro(), micros(k.Expires), k.Disabled, k.Root, k.Policy,
+		micros(k.DisabledAt), k.DisabledBy}
 }
 
 // scanKey reads a row of selectKey.
 func scanKey(row scanner) (state.KeyRecord, error) {
 	var k state.KeyRecord
-	var created, expires sql.NullInt64
-	err := row.Scan(&k.ID, &k.SealedSecret, &k.Owner, &k.Name, &created, &expires, &k.Disabled, &k.Root, &k.Policy)
-	k.Created, k.Expires = timeOf(created), timeOf(expires)
+	var created, expires, disabled sql.NullInt64
+	err := row.Scan(&k.ID, &k.SealedSecret, &k.Owner, &k.Name, &created, &expires, &k.Disabled, &k.Root, &k.Policy, &disabled, &k.DisabledBy)
+	k.Created, k.Expires, k.DisabledAt = timeOf(created), timeOf(expires), timeOf(disabled)
 	return k, err
 }

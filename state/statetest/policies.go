@@ -40,20 +40,32 @@ func testBucketSettings(t *testing.T, d state.Driver) {
 			t.Fatal(err)
 		}
 	}
+	has := func(name string, want bool) {
+		t.Helper()
+		if got, err := d.HasBucketSetting(t.Context(), name); got != want || err != nil {
+			t.Errorf("some bucket has %q: %v, %v", name, got, err)
+		}
+	}
 	want("b1", map[string][]byte{})
+	has("policy", false)
 	set("b1", "policy", []byte("{}"))
+	has("policy", true)
+	has("polic_", false)
 	set("b1", "cors", []byte("\x00\xff"))
 	set("b2", "policy", []byte("other"))
 	set("b1", "policy", []byte("replaced"))
 	want("b1", map[string][]byte{"policy": []byte("replaced"), "cors": []byte("\x00\xff")})
 	set("b1", "cors", []byte{})
 	want("b1", map[string][]byte{"policy": []byte("replaced"), "cors": {}})
+	has("cors", true)
 	set("b1", "cors", nil)
+	has("cors", false)
 	set("b1", "never set", nil)
 	want("b1", map[string][]byte{"policy": []byte("replaced")})
 	if err := d.DeleteBucketSettings(t.Context(), "b1"); err != nil {
 		t.Fatal(err)
 	}
 	want("b1", map[string][]byte{})
+	has("policy", true)
 	want("b2", map[string][]byte{"policy": []byte("other")})
 }

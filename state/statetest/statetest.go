@@ -186,7 +186,7 @@ func testNoSuchKey(t *testing.T, d state.Driver) {
 	wantCode(t, "Key", err, daypass.NoSuchAccessKey)
 	_, err = d.RootKey(t.Context())
 	wantCode(t, "RootKey", err, daypass.NoSuchAccessKey)
-	wantCode(t, "SetKeyDisabled", d.SetKeyDisabled(t.Context(), "none", true), daypass.NoSuchAccessKey)
+	wantCode(t, "SetKeyDisabled", d.SetKeyDisabled(t.Context(), "none", true, time.Unix(1, 0), "x"), daypass.NoSuchAccessKey)
 	wantCode(t, "DeleteKey", d.DeleteKey(t.Context(), "none"), daypass.NoSuchAccessKey)
 	wantKey(t, d, key("other"))
 }
@@ -236,10 +236,18 @@ func listAll(t *testing.T, d state.Driver, max int) (ids []string) {
 func testDisable(t *testing.T, d state.Driver) {
 	k := key("switched")
 	insert(t, d, k, key("other"))
-	for _, k.Disabled = range []bool{true, true, false, false} {
-		if err := d.SetKeyDisabled(t.Context(), k.ID, k.Disabled); err != nil {
+	for i, disabled := range []bool{true, true, false, false, true} {
+		at, by := time.Unix(int64(100+i), 123_000).UTC(), fmt.Sprint("caller ", i)
+		if err := d.SetKeyDisabled(t.Context(), k.ID, disabled, at, by); err != nil {
 			t.Fatal(err)
 		}
+		switch {
+		case !disabled:
+			at, by = time.Time{}, ""
+		case k.Disabled: // since then
+			at, by = k.DisabledAt, k.DisabledBy
+		}
+		k.Disabled, k.DisabledAt, k.DisabledBy = disabled, at, by
 		wantKey(t, d, k)
 	}
 	wantKey(t, d, key("other"))

@@ -3,6 +3,7 @@ package statetest
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/state"
@@ -71,7 +72,7 @@ func testTextNotFound(t *testing.T, d state.Driver) {
 		_, err := d.Key(ctx, bad)
 		wantCode(t, "Key", err, daypass.NoSuchAccessKey)
 		wantCode(t, "DeleteKey", d.DeleteKey(ctx, bad), daypass.NoSuchAccessKey)
-		wantCode(t, "SetKeyDisabled", d.SetKeyDisabled(ctx, bad, true), daypass.NoSuchAccessKey)
+		wantCode(t, "SetKeyDisabled", d.SetKeyDisabled(ctx, bad, true, time.Unix(1, 0), "x"), daypass.NoSuchAccessKey)
 		_, err = d.Link(ctx, bad)
 		wantCode(t, "Link", err, daypass.NoSuchLink)
 		wantCode(t, "DeleteLink", d.DeleteLink(ctx, bad), daypass.NoSuchLink)
@@ -84,6 +85,9 @@ func testTextNotFound(t *testing.T, d state.Driver) {
 		}
 		if m, err := d.BucketSettings(ctx, bad); len(m) != 0 || err != nil {
 			t.Errorf("BucketSettings: %v, %v", m, err)
+		}
+		if has, err := d.HasBucketSetting(ctx, bad); has || err != nil {
+			t.Errorf("HasBucketSetting: %v, %v", has, err)
 		}
 		if n, err := d.LiftRevocations(ctx, []string{bad}, moment(0)); n != 0 || err != nil {
 			t.Errorf("LiftRevocations: %d, %v", n, err)
