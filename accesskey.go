@@ -21,6 +21,11 @@ type AccessKey struct {
 	Expires time.Time
 	// Disabled keys are refused as if they did not exist.
 	Disabled bool
+	// DisabledAt is when it was disabled and DisabledBy the access key that did
+	// it, or "local" for the operator. They are zero where the key is not
+	// disabled, or was before this was kept.
+	DisabledAt time.Time
+	DisabledBy string
 	// Root says that the key may do everything and cannot be removed through
 	// the admin API.
 	Root bool

@@ -48,6 +48,62 @@ const (
 	ListObjectVersions  Action = "ListObjectVersions"
 )
 
+// The actions of STS.
+const (
+	AssumeRole        Action = "AssumeRole"
+	GetSessionToken   Action = "GetSessionToken"
+	GetCallerIdentity Action = "GetCallerIdentity"
+)
+
+// The actions of the admin API, as events name them. Those on access keys have
+// the names that IAM has for them.
+const (
+	GetServer             Action = "GetServer"
+	GetAPIDescription     Action = "GetAPIDescription"
+	ListAccessKeys        Action = "ListAccessKeys"
+	CreateAccessKey       Action = "CreateAccessKey"
+	GetAccessKey          Action = "GetAccessKey"
+	DisableAccessKey      Action = "DisableAccessKey"
+	EnableAccessKey       Action = "EnableAccessKey"
+	PutAccessKeyPolicy    Action = "PutAccessKeyPolicy"
+	DeleteAccessKeyPolicy Action = "DeleteAccessKeyPolicy"
+	DeleteAccessKey       Action = "DeleteAccessKey"
+	ListPasses            Action = "ListPasses"
+	GetPass               Action = "GetPass"
+	ExplainPass           Action = "ExplainPass"
+	RestorePass           Action = "RestorePass"
+	ListRevocations       Action = "ListRevocations"
+	RevokePasses          Action = "RevokePasses"
+	LiftRevocation        Action = "LiftRevocation"
+	Presign               Action = "Presign"
+	// UnknownAdminAction is a request to a path that the admin API lacks.
+	UnknownAdminAction Action = "UnknownAdminAction"
+)
+
+// A Service is what an action belongs to.
+type Service string
+
+// The services.
+const (
+	ServiceS3      Service = "s3"
+	ServiceSTS     Service = "sts"
+	ServiceDaypass Service = "daypass" // the admin API
+)
+
+// Service returns the service that an action belongs to; S3 for what is not
+// known.
+func (a Action) Service() Service {
+	switch a {
+	case AssumeRole, GetSessionToken, GetCallerIdentity:
+		return ServiceSTS
+	case GetServer, GetAPIDescription, ListAccessKeys, CreateAccessKey, GetAccessKey, DisableAccessKey, EnableAccessKey,
+		PutAccessKeyPolicy, DeleteAccessKeyPolicy, DeleteAccessKey, ListPasses, GetPass, ExplainPass, RestorePass,
+		ListRevocations, RevokePasses, LiftRevocation, Presign, UnknownAdminAction:
+		return ServiceDaypass
+	}
+	return ServiceS3
+}
+
 // An ObjectRef names one object, or a bucket where Key is empty.
 type ObjectRef struct {
 	Bucket string

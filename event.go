@@ -10,6 +10,10 @@ import "time"
 // object, as in S3's access logs. Such an event has the ids of its request, but
 // no Method and no URI, no bytes, and a negative Total: whoever counts requests
 // leaves it out.
+//
+// A request to the admin API has an event too. Its Action is one of those that
+// belong to ServiceDaypass, its Operation and HostID are empty, and its Subject
+// tells what it was about.
 type Event struct {
 	// Time is when the request arrived, in UTC.
 	Time time.Time
@@ -23,8 +27,8 @@ type Event struct {
 	Object    ObjectRef
 	// BucketOwner is the owner of the bucket; empty where there is none.
 	BucketOwner string
-	// Grant says who signed, and with which pass. It is that of an anonymous
-	// request until a signature was found to be good.
+	// Grant says who signed, and with which pass. Until a signature was found
+	// to be good it has but the scheme and version that the request claims.
 	Grant Grant
 	// Principal is the ARN by which policies know who signed: an account's
 	// root, a user, or the session of a role; empty for anonymous requests.
@@ -65,4 +69,21 @@ type Event struct {
 	TLSVersion, Cipher string
 	// ACLRequired says that an access control list decided.
 	ACLRequired bool
+	// Subject is what an action of the admin API is about: a kind, a space and
+	// what it names, such as "pass ID", "name TEXT", "key ID",
+	// "prefix BUCKET/PREFIX", "before TIME"; several are joined by " and ".
+	Subject string
+	// TraceID is the id of the trace that the request is part of (W3C Trace
+	// Context, section 3.2.2.3), 32 hexadecimal digits; empty where there is
+	// none.
+	TraceID string
+	// ETag, ResultVersionID and DeleteMarker are of what the request stored,
+	// changed or deleted, or read with a pass whose uses count: the ETag without quotes, the version that was written
+	// or removed, which may be a delete marker that was added.
+	ETag, ResultVersionID string
+	DeleteMarker          bool
+	// Sequencer orders the changes that a node has made: 16 hexadecimal digits
+	// that compare as text. It is empty where nothing was changed that others
+	// are told of.
+	Sequencer string
 }

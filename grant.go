@@ -12,6 +12,8 @@ const (
 	SchemeQuery     Scheme = "query"     // pre-signed URL
 	SchemeForm      Scheme = "form"      // POST policy
 	SchemeCookie    Scheme = "cookie"    // pre-signed URL for a prefix, sent as a cookie
+	SchemeService   Scheme = "service"   // no signature: this server itself, which delivers logs
+	SchemeLocal     Scheme = "local"     // no signature: the admin API's socket, which only the operator reaches
 )
 
 // A Grant is what authentication found out about a request. It says who

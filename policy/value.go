@@ -111,6 +111,13 @@ func dateTest(holds order) func(string, bool) (test, error) {
 // what IAM takes; RFC 3339 covers fractions of a second.
 var dateLayouts = []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02", "2006-01"}
 
+// ParseDate reads a date as conditions of policies write it, or seconds since
+// 1970, and reports whether it is one.
+func ParseDate(s string) (time.Time, bool) {
+	t, err := parseDate(s)
+	return t, err == nil
+}
+
 // parseDate reads a date or the seconds since 1970. Four digits are a year.
 func parseDate(s string) (time.Time, error) {
 	if len(s) == 4 && only(s, isDigit) {

@@ -45,6 +45,9 @@ const (
 	UnresolvableGrant         daypass.Code = "UnresolvableGrantByEmailAddress"
 	InvalidBucketState        daypass.Code = "InvalidBucketState"
 	OperationAborted          daypass.Code = "OperationAborted"
+	// CrossLocationLogging is spelled as S3 answers it.
+	CrossLocationLogging daypass.Code = "CrossLocationLoggingProhibitted"
+	InvalidTargetBucket  daypass.Code = "InvalidTargetBucketForLogging"
 )
 
 type errorRow struct {
@@ -114,6 +117,8 @@ var errorTable = map[daypass.Code]errorRow{
 	NoSuchPublicAccessBlock:             {404, "The public access block configuration was not found"},
 	NoSuchTagSet:                        {404, "The TagSet does not exist"},
 	OwnershipControlsNotFound:           {404, "The bucket ownership controls were not found"},
+	CrossLocationLogging:                {403, "Cross S3 location logging not allowed. "},
+	InvalidTargetBucket:                 {400, "The target bucket for logging does not exist, is not owned by you, or does not have the appropriate grants for the log-delivery group."},
 	UnresolvableGrant:                   {400, "The e-mail address you provided does not match any account on record."},
 	InvalidBucketState:                  {409, "The request is not valid for the current state of the bucket."},
 	OperationAborted:                    {409, "A conflicting conditional operation is currently in progress against this resource. Please try again."},

@@ -252,16 +252,21 @@ func AppendACL(dst []byte, owner string, a ACL, name func(id string) string) []b
 	w.text("ID", owner)
 	w.optional("DisplayName", name(owner))
 	w.close("Owner")
-	w.open("AccessControlList")
+	w.grants("AccessControlList", a, name)
+	w.close("AccessControlPolicy")
+	return w.b
+}
+
+// grants appends a list of grants as an element of the given name.
+func (w *writer) grants(element string, a ACL, name func(id string) string) {
+	w.open(element)
 	for _, g := range a {
 		w.open("Grant")
 		w.grantee(g, name)
 		w.text("Permission", string(g.Permission))
 		w.close("Grant")
 	}
-	w.close("AccessControlList")
-	w.close("AccessControlPolicy")
-	return w.b
+	w.close(element)
 }
 
 func (w *writer) grantee(g Grant, name func(id string) string) {

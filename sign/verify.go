@@ -566,8 +566,10 @@ func (c *check) unsigned(signed string) error {
 		return nil
 	}
 	sort.Strings(names)
-	return newError(CodeAccessDenied, "There were headers present in the request which were not signed",
+	e := newError(CodeAccessDenied, "There were headers present in the request which were not signed",
 		Detail{"HeadersNotSigned", strings.Join(names, ", ")})
+	e.Reason = "sent but not signed: " + strings.Join(names, ", ")
+	return e
 }
 
 // header1 returns the first value of a header, by its canonical name.

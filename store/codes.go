@@ -30,7 +30,7 @@ func invalidArgument(message, name, value string) error {
 // optional returns the driver as one of the optional interfaces.
 // NotImplemented.
 func optional[T any](s *Store) (T, error) {
-	d, ok := any(s.driver).(T)
+	d, ok := capability[T](s.driver)
 	if !ok {
 		return d, &daypass.Error{
 			Code: daypass.NotImplemented,

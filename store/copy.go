@@ -85,7 +85,7 @@ func (s *Store) CopyObject(ctx context.Context, req *CopyRequest) (*Object, erro
 }
 
 func (s *Store) copyObject(ctx context.Context, req *CopyRequest) (*Object, error) {
-	d, ok := s.driver.(Copier)
+	d, ok := capability[Copier](s.driver)
 	if !ok {
 		return s.streamObject(ctx, req)
 	}

@@ -60,6 +60,23 @@ type Driver interface {
 	Close() error
 }
 
+// An Enclosing is a driver around another one. It implements all optional
+// interfaces, and can do what the driver inside can.
+type Enclosing interface {
+	Driver
+	// Inside returns that driver.
+	Inside() Driver
+}
+
+// capability returns the driver as one of the optional interfaces.
+func capability[T any](d Driver) (T, bool) {
+	found, ok := d.(T)
+	if e, encloses := d.(Enclosing); ok && encloses {
+		_, ok = capability[T](e.Inside())
+	}
+	return found, ok
+}
+
 // A Bucket is a container of objects.
 type Bucket struct {
 	Name string
