@@ -253,6 +253,7 @@ func (s *Server) putObjectACL(w *response, c *call) error {
 		if obj, err = s.store.UpdateObject(ctx, c.ref, store.Update{ACL: &encoded}); err != nil {
 			return err
 		}
+		s.changed(w, obj)
 	}
 	showVersion(w, obj)
 	return w.empty(http.StatusOK)

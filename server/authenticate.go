@@ -22,6 +22,8 @@ type call struct {
 	*target
 	r     *http.Request
 	grant daypass.Grant
+	// claim is what a form whose signature is not good says of it.
+	claim daypass.Grant
 	// key is the access key that signed, without meaning when anonymous.
 	key daypass.AccessKey
 	// result is what the signature proved.
@@ -102,6 +104,9 @@ func (s *Server) signRequest(r *http.Request, t *target, hosts []sign.Host) (sig
 func (s *Server) authenticateForm(c *call, form sign.Form) (*sign.Policy, error) {
 	result, policy, err := s.verifier.VerifyForm(c.remembering(c.r.Context()), form, c.now)
 	if err != nil {
+		if claim, ok := claimOf(form.Lookup, daypass.SchemeForm); ok {
+			c.claim = claim
+		}
 		return nil, signError(err)
 	}
 	// How the body is framed was said by the request, not by the form.

@@ -41,8 +41,8 @@ const (
 // enter authenticates and authorizes a request, by a cookie where it is
 // refused without one.
 func (s *Server) enter(x *exchange) (err error) {
-	if x.call, err = s.authenticate(x.r, x.target); err == nil {
-		err = s.authorize(x.call)
+	if x.call, err = s.identify(x.r, x.target); err == nil {
+		err = s.allow(x.call)
 	}
 	if daypass.CodeOf(err) != daypass.AccessDenied || x.call == nil || !x.call.grant.Anonymous() || !x.target.takesCookie() {
 		return err
@@ -89,7 +89,7 @@ func (s *Server) enterWith(x *exchange, k passCookie) (*call, error) {
 	if err := t.findAction(x.r.Method); err != nil || !readsObject(&t) {
 		return nil, cookieRefused("a cookie of a pass for another action")
 	}
-	c, err := s.authenticate(x.r, &t)
+	c, err := s.identify(x.r, &t)
 	if c == nil {
 		return nil, withoutDetails(err)
 	}
@@ -100,7 +100,7 @@ func (s *Server) enterWith(x *exchange, k passCookie) (*call, error) {
 	case c.limits == nil || !c.limits.Cookie || c.grant.PassID != k.pass:
 		return c, cookieRefused("a cookie that no pass has set")
 	}
-	return c, s.authorize(c)
+	return c, s.allow(c)
 }
 
 func cookieRefused(what string) error {

@@ -60,6 +60,7 @@ type part struct {
 	size      int64
 	status    int
 	err       error
+	written   written
 	// byACL says that an access control list decided.
 	byACL bool
 }
@@ -122,7 +123,7 @@ func (c *call) endSource(src *source, err error) {
 
 // emit hands the event of a request, and those of its parts, to the sink.
 func (s *Server) emit(x *exchange, took time.Duration) {
-	if s.cfg.Events == nil {
+	if s.cfg.Events == nil && x.span == nil {
 		return
 	}
 	e, _ := s.events.Get().(*daypass.Event)
@@ -130,6 +131,18 @@ func (s *Server) emit(x *exchange, took time.Duration) {
 		e = new(daypass.Event)
 	}
 	s.event(e, x, took)
+	if x.span != nil {
+		x.span.End(e)
+	}
+	if s.cfg.Events != nil {
+		s.append(e, x)
+	}
+	*e = daypass.Event{}
+	s.events.Put(e)
+}
+
+// append hands an event, and those of its request's parts, to the sink.
+func (s *Server) append(e *daypass.Event, x *exchange) {
 	s.cfg.Events.Append(e)
 	if x.call != nil {
 		for i := range x.call.parts {
@@ -137,8 +150,6 @@ func (s *Server) emit(x *exchange, took time.Duration) {
 			s.cfg.Events.Append(e)
 		}
 	}
-	*e = daypass.Event{}
-	s.events.Put(e)
 }
 
 // event makes an event the part's, of one that is the request's or another
@@ -149,6 +160,7 @@ func (p *part) event(e *daypass.Event) {
 	e.Method, e.URI, e.Protocol, e.Referer, e.UserAgent, e.CopySource = "", "", "", "", "", ""
 	e.Sent, e.Received, e.ObjectSize, e.Total, e.TurnAround = 0, 0, p.size, -1, 0
 	e.Status, e.ACLRequired = p.status, p.byACL
+	p.written.tell(e)
 	e.Code, e.Message, e.Reason = "", "", ""
 	if p.err != nil {
 		said := s3.ErrorOf(p.err)
@@ -169,8 +181,12 @@ func (s *Server) event(e *daypass.Event, x *exchange, took time.Duration) {
 	if r.TLS != nil {
 		e.TLSVersion, e.Cipher = tlsVersion(r.TLS.Version), cipherName(r.TLS.CipherSuite)
 	}
+	if x.span != nil {
+		e.TraceID = x.span.TraceID()
+	}
 	s.subjectOf(e, x)
 	s.signerOf(e, x)
+	x.w.written.tell(e)
 	e.Status, e.Received, e.ObjectSize, e.Total = x.w.status, x.in.bytes.Load(), x.w.size, took
 	if r.Method != http.MethodHead {
 		e.Sent = x.w.sent
@@ -233,7 +249,11 @@ func (s *Server) guess(e *daypass.Event, x *exchange) {
 func (s *Server) signerOf(e *daypass.Event, x *exchange) {
 	c := x.call
 	if c == nil {
-		e.Grant.Scheme = daypass.SchemeAnonymous
+		e.Grant = x.claim()
+		return
+	}
+	if c.claim.Scheme != "" {
+		e.Grant = c.claim
 		return
 	}
 	e.Grant, e.Limits = c.grant, c.limitText()

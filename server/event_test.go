@@ -77,6 +77,8 @@ func TestEvents(t *testing.T) {
 	put := e.signed(request{method: "PUT", target: "/photos/new%20key", body: "12345"})
 	batch := `<Delete><Object><Key>gone</Key></Object><Object><Key>a b</Key><VersionId>nonsense</VersionId></Object></Delete>`
 	form := e.post(append(e.form(sign.FormRequest{Key: "by-form"}), textFile))
+	forged := e.form(sign.FormRequest{Key: "forged"})
+	forged[len(forged)-1].value = strings.Repeat("0", 64) // of its signature
 	var out []byte
 	for _, step := range []struct {
 		what   string
@@ -93,6 +95,7 @@ func TestEvents(t *testing.T) {
 		{"anonymous", request{method: "GET", host: e.addr, target: "/photos/key", header: http.Header{}}, 1},
 		{"cookie", e.relative("GET", "/photos/p/a.txt", handed.Name+"="+handed.Value), 1},
 		{"form", form, 1},
+		{"forged form", e.post(append(forged, textFile)), 1},
 		{"copy", e.signed(request{method: "PUT", target: "/photos/copy", header: http.Header{"X-Amz-Copy-Source": {"/photos/key"}}}), 2},
 		{"copy of nothing", e.signed(request{method: "PUT", target: "/photos/copy", header: http.Header{"X-Amz-Copy-Source": {"/photos/none"}}}), 2},
 		{"batch", e.signed(request{method: "POST", target: "/photos?delete", body: batch, header: http.Header{"Content-Md5": {md5Of(batch)}}}), 3},

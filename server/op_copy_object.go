@@ -24,7 +24,7 @@ func (s *Server) copyObject(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
-	w.size = obj.Size
+	s.wrote(w, obj)
 	setNewVersion(w.Header(), obj)
 	setSourceVersion(w.Header(), req.Source.VersionID)
 	sums, kind := shownChecksums(obj.Checksums)

@@ -9,7 +9,7 @@ func (s *Server) deleteBucket(w *response, c *call) error {
 	}
 	if err := s.dropBucket(c.r.Context(), c.bucket); err != nil {
 		// The settings left behind are those of no bucket.
-		s.cfg.Logger.Warn("settings of a deleted bucket", "bucket", c.ref.Bucket, "err", err)
+		s.logOf(c.ids).Warn("settings of a deleted bucket", "bucket", c.ref.Bucket, "err", err)
 	}
 	return w.empty(http.StatusNoContent)
 }

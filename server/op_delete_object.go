@@ -18,6 +18,7 @@ func (s *Server) deleteObject(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
+	w.written = s.removed(deleted, c.ref.VersionID != "")
 	setDeleted(w.Header(), deleted)
 	return w.empty(http.StatusNoContent)
 }

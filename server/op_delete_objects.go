@@ -74,6 +74,9 @@ func (s *Server) deleteOne(c *call, o *s3.DeleteObject, p *part) s3.DeletedObjec
 	out := s3.DeletedObject{Key: o.Key, VersionID: o.VersionID}
 	deleted, err := s.tryDelete(c, o, p)
 	p.end(http.StatusNoContent, err)
+	if p != nil && err == nil {
+		p.written = s.removed(deleted, o.VersionID != "")
+	}
 	if deleted.DeleteMarker {
 		out.Marker = deleted.VersionID
 	}
@@ -81,7 +84,7 @@ func (s *Server) deleteOne(c *call, o *s3.DeleteObject, p *part) s3.DeletedObjec
 		e := s3.ErrorOf(err)
 		out.Code, out.Message = string(e.Code), e.Message
 		if e.Code == daypass.InternalError {
-			s.cfg.Logger.Error("delete", "bucket", c.ref.Bucket, "key", o.Key, "err", err)
+			s.logOf(c.ids).Error("delete", "bucket", c.ref.Bucket, "key", o.Key, "err", err)
 		}
 	}
 	return out

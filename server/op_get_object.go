@@ -109,6 +109,9 @@ func (s span) status() int {
 // than told of conditions and ranges, which are free otherwise.
 func (s *Server) choose(w *response, c *call, obj *store.Object) (span, error) {
 	w.size = obj.Size
+	if c.counted() { // PassSpent asks for it
+		w.written = written{eTag: obj.ETag, version: obj.VersionID}
+	}
 	part, err := c.chooseSpan(w, obj)
 	if err == nil || !c.counted() {
 		return part, err

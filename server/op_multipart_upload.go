@@ -69,7 +69,7 @@ func (s *Server) completeMultipartUpload(w *response, c *call) error {
 	if err != nil {
 		return c.uploadError(err)
 	}
-	w.size = obj.Size
+	s.wrote(w, obj)
 	setNewVersion(w.Header(), obj)
 	result := s3.CompleteResult{Location: s.location(c, c.path), Bucket: obj.Bucket, Key: obj.Key, ETag: obj.ETag}
 	result.Checksums, result.ChecksumType = shownChecksums(obj.Checksums)

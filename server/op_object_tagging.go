@@ -43,6 +43,7 @@ func (s *Server) setTags(w *response, c *call, tags []store.Tag, status int) err
 	if err != nil {
 		return c.noObject(w.Header(), obj, err)
 	}
+	s.changed(w, obj)
 	setVersion(w.Header(), obj.VersionID)
 	return w.empty(status)
 }

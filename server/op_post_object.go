@@ -30,7 +30,7 @@ func (s *Server) postObject(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
-	w.size = obj.Size
+	s.wrote(w, obj)
 	setWritten(w.Header(), obj)
 	return s.formDone(w, c, f, obj)
 }
@@ -57,7 +57,11 @@ func (s *Server) openForm(w *response, c *call, f *form) (*sign.Policy, error) {
 			"If it is specified, please check the order of the fields.", "key", "")
 	}
 	f.takePIN(c)
-	policy, err := s.authenticateForm(c, f.fields)
+	var policy *sign.Policy
+	err := s.stepOf(c, "authenticate", func() (err error) {
+		policy, err = s.authenticateForm(c, f.fields)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +82,7 @@ func (s *Server) openForm(w *response, c *call, f *form) (*sign.Policy, error) {
 		return nil, err
 	}
 	c.head = headers{sent: header, result: c.result}
-	if err := s.authorizeForm(c); err != nil {
+	if err := s.stepOf(c, "authorize", func() error { return s.authorizeForm(c) }); err != nil {
 		return nil, err
 	}
 	if err := c.check(); err != nil {

@@ -24,7 +24,7 @@ func (s *Server) putObject(w *response, c *call) error {
 	if err != nil {
 		return c.refuseOverwrite(err)
 	}
-	w.size = obj.Size
+	s.wrote(w, obj)
 	setWritten(w.Header(), obj)
 	return w.empty(http.StatusOK)
 }

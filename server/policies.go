@@ -29,13 +29,15 @@ type Settings interface {
 
 // The names of settings.
 const (
-	settingPolicy      = "policy"           // the document as it was put
-	settingBindRoot    = "policy-bind-root" // "true": the policy's denies bind the account too
-	settingACL         = "acl"              // s3.ACL.Encode
-	settingOwnership   = "ownership"        // s3.Ownership, "-" where it was deleted
-	settingPublicBlock = "public-access-block"
-	settingTagging     = "tagging" // XML
-	settingCORS        = "cors"    // XML
+	settingPolicy       = "policy"           // the document as it was put
+	settingBindRoot     = "policy-bind-root" // "true": the policy's denies bind the account too
+	settingACL          = "acl"              // s3.ACL.Encode
+	settingOwnership    = "ownership"        // s3.Ownership, "-" where it was deleted
+	settingPublicBlock  = "public-access-block"
+	settingTagging      = "tagging"      // XML
+	settingCORS         = "cors"         // XML
+	settingNotification = "notification" // XML
+	settingLogging      = "logging"      // XML
 )
 
 // noOwnership says that the ownership controls were deleted: then, as on S3,

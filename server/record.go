@@ -21,10 +21,11 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 	x.w.size = -1
 	x.in.start, x.in.length = x.start, r.ContentLength
 	x.w.pace.in = &x.in
-	if s.cfg.Events != nil {
+	if s.cfg.Events != nil || s.cfg.Tracer != nil {
 		x.arrived = s.cfg.Clock().UTC()
 		x.in.timed, x.w.timed = true, true
 	}
+	s.follow(x)
 	s.newIDs(x)
 	h := w.Header()
 	h["X-Amz-Request-Id"] = x.w.ids[:1:1]
@@ -48,15 +49,37 @@ const (
 // newIDs gives an exchange a request id and a host id in the form of S3's.
 func (s *Server) newIDs(x *exchange) {
 	b := x.seed[:]
-	if _, err := io.ReadFull(s.cfg.Rand, b); err != nil {
-		// No answer depends on it.
-		s.cfg.Logger.Error("no randomness for a request id", "err", err)
-	}
+	_, err := io.ReadFull(s.cfg.Rand, b)
 	var text [16 + 48]byte
 	base32.StdEncoding.Encode(text[:16], b[:requestIDBytes])
 	base64.StdEncoding.Encode(text[16:], b[requestIDBytes:])
 	both := string(text[:])
 	x.w.ids = [2]string{both[:16], both[16:]}
+	if err != nil {
+		// No answer depends on it.
+		s.logOf(x.logIDs()).Error("no randomness for a request id", "err", err)
+	}
+}
+
+// logIDs name a request in lines of the log: all that are about one can be
+// found, and its trace.
+type logIDs struct{ request, trace string }
+
+func (x *exchange) logIDs() logIDs {
+	ids := logIDs{request: x.w.ids[0]}
+	if x.span != nil {
+		ids.trace = x.span.TraceID()
+	}
+	return ids
+}
+
+// logOf returns the log for what is about one request.
+func (s *Server) logOf(ids logIDs) *slog.Logger {
+	l := s.cfg.Logger.With("request_id", ids.request)
+	if ids.trace != "" {
+		l = l.With("trace_id", ids.trace)
+	}
+	return l
 }
 
 // end completes an exchange and records it. A panic of the handler becomes
@@ -89,7 +112,7 @@ func (s *Server) recovered(x *exchange, v any) {
 		x.w.broken = true
 		return
 	}
-	s.cfg.Logger.Error("panic", "request", x.w.ids[0], "value", fmt.Sprint(v), "stack", string(debug.Stack()))
+	s.logOf(x.logIDs()).Error("panic", "value", fmt.Sprint(v), "stack", string(debug.Stack()))
 	x.err = &daypass.Error{Op: "server", Code: daypass.InternalError, Err: fmt.Errorf("panic: %v", v)}
 	x.refuse()
 }
@@ -116,7 +139,12 @@ func (s *Server) record(x *exchange, took time.Duration) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 16)
-	attrs = append(attrs, slog.String("request", x.w.ids[0]), slog.String("remote", x.r.RemoteAddr),
+	ids := x.logIDs()
+	attrs = append(attrs, slog.String("request_id", ids.request))
+	if ids.trace != "" {
+		attrs = append(attrs, slog.String("trace_id", ids.trace))
+	}
+	attrs = append(attrs, slog.String("remote", x.r.RemoteAddr),
 		slog.String("method", x.r.Method), slog.Int("status", x.w.status),
 		slog.Int64("sent", x.w.sent), slog.Duration("took", took))
 	attrs = append(attrs, x.subject()...)

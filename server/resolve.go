@@ -31,6 +31,8 @@ type target struct {
 	bucket   store.Bucket
 	rules    *bucketRules
 	noBucket error
+	// ids name the request in the log.
+	ids logIDs
 }
 
 // resolve finds out the action and the resource of a request.

@@ -16,15 +16,16 @@ import (
 // sent, and keeps io.ReaderFrom so that bodies can go out by sendfile.
 type response struct {
 	http.ResponseWriter
-	ids    [2]string // request id and host id
-	pace   pace
-	rate   *bucket    // nil where the pass has no rate
-	cors   *corsGrant // nil where the origin is not allowed
-	status int        // 0 until the header is sent
-	sent   int64      // bytes of the body
-	size   int64      // of the object that was read or written; negative: none
-	first  time.Time  // when the answer began, if timed
-	timed  bool
+	ids     [2]string // request id and host id
+	pace    pace
+	rate    *bucket    // nil where the pass has no rate
+	cors    *corsGrant // nil where the origin is not allowed
+	status  int        // 0 until the header is sent
+	sent    int64      // bytes of the body
+	size    int64      // of the object that was read or written; negative: none
+	written written    // by the call, where it changed something
+	first   time.Time  // when the answer began, if timed
+	timed   bool
 	// private says that no cache may keep the answer.
 	private bool
 	broken  bool // an answer has begun that cannot be completed

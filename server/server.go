@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/daypass/daypass"
@@ -123,6 +124,13 @@ type Config struct {
 	// has been answered. Nil makes none.
 	Events EventSink
 
+	// Tracer follows requests. Nil is nobody.
+	Tracer Tracer
+
+	// Destinations are where the notifications of buckets may go. Nil is
+	// nowhere.
+	Destinations Destinations
+
 	// Clock is the time that signatures are checked against and that objects
 	// are stored with. Nil is time.Now.
 	Clock func() time.Time
@@ -175,6 +183,7 @@ type Server struct {
 	// subjects, sightings and events are reused: every request needs one.
 	subjects, sightings, events sync.Pool
 	known                       persons
+	sequence                    atomic.Int64 // the last sequencer
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -244,6 +253,7 @@ type exchange struct {
 	in   intake
 	// arrived is start by Config.Clock, where there are events.
 	arrived time.Time
+	span    RequestSpan // nil where nobody follows requests
 	seed    [requestIDBytes + hostIDBytes]byte
 }
 
@@ -262,6 +272,9 @@ func (s *Server) serve(x *exchange) (err error) {
 	}
 	x.target, err = s.resolve(x.r)
 	x.w.private = x.target != nil && firstLimit(x.target.query) != ""
+	if x.target != nil {
+		x.target.ids = x.logIDs()
+	}
 	if err != nil {
 		return err
 	}

@@ -223,7 +223,7 @@ func TestSessions(t *testing.T) {
 	}
 	r.policy()
 	r.want(r.send(q), 403, "AccessDenied")
-	if err := r.state.SetKeyDisabled(t.Context(), user.ID, true); err != nil {
+	if err := r.state.SetKeyDisabled(t.Context(), user.ID, true, "admin"); err != nil {
 		t.Fatal(err)
 	}
 	r.want(bad(plain), 403, "InvalidAccessKeyId")

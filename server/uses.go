@@ -216,7 +216,7 @@ func (s *Server) sendCounted(w *response, c *call, body store.Body, part span, d
 	defer boundUnsent(c.r)()
 	defer func() {
 		if !done { // a panic tells nothing of what was handed over
-			s.settle(w, c, d, d.drawn, true)
+			s.settle(c, d, d.drawn, true)
 		}
 	}()
 	err := w.send(c.r.Context(), body, part.off, part.n, d)
@@ -224,14 +224,14 @@ func (s *Server) sendCounted(w *response, c *call, body store.Body, part span, d
 		err = w.flush()
 	}
 	done = true
-	s.settle(w, c, d, w.sent-before+d.doubt, err == nil)
+	s.settle(c, d, w.sent-before+d.doubt, err == nil)
 	return err
 }
 
-func (s *Server) settle(w *response, c *call, d *drawing, sent int64, whole bool) {
+func (s *Server) settle(c *call, d *drawing, sent int64, whole bool) {
 	if err := d.settle(c.r.Context(), sent, whole); err != nil {
-		s.cfg.Logger.Error("the draw of a response could not be settled, so it stays drawn",
-			"request", w.ids[0], "pass", c.grant.PassID, "err", err)
+		s.logOf(c.ids).Error("the draw of a response could not be settled, so it stays drawn",
+			"pass", c.grant.PassID, "err", err)
 	}
 }
 
@@ -298,6 +298,6 @@ func (s *Server) release(ctx context.Context, c *call, uses state.Count, token s
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	if err := s.cfg.Ledger.Release(ctx, uses, token, used); err != nil {
-		s.cfg.Logger.Error("a reserved use could not be released, so it stays reserved", "pass", c.grant.PassID, "err", err)
+		s.logOf(c.ids).Error("a reserved use could not be released, so it stays reserved", "pass", c.grant.PassID, "err", err)
 	}
 }

@@ -272,7 +272,7 @@ func (z *zipStream) end(m *member) {
 	m.ended = true
 	m.body.Close()
 	if m.draw != nil {
-		z.server.settle(z.w, z.call, m.draw, m.read, m.whole)
+		z.server.settle(z.call, m.draw, m.read, m.whole)
 	}
 }
 

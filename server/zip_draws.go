@@ -96,7 +96,7 @@ func (z *zipStream) giveBack() {
 	for _, d := range z.draws {
 		slots <- struct{}{}
 		wg.Go(func() {
-			z.server.settle(z.w, z.call, d, 0, false)
+			z.server.settle(z.call, d, 0, false)
 			<-slots
 		})
 	}
