@@ -24,9 +24,12 @@ type KeyStore interface {
 	AccessKey(ctx context.Context, id string) (daypass.AccessKey, error)
 	ListKeys(ctx context.Context, after string, max int) (keys []daypass.AccessKey, more bool, err error)
 	CreateKey(ctx context.Context, n state.NewKey) (daypass.AccessKey, error)
-	SetKeyDisabled(ctx context.Context, id string, disabled bool) error
+	SetKeyDisabled(ctx context.Context, id string, disabled bool, by string) error
 	SetKeyPolicy(ctx context.Context, id, policy string) error
 	DeleteKey(ctx context.Context, id string) error
+	// FindKey returns a key whether or not it is still good, and the parent of
+	// a temporary one, which its token holds.
+	FindKey(ctx context.Context, id, token string) (daypass.AccessKey, *daypass.AccessKey, error)
 }
 
 // A PassStore keeps what was seen of passes and what was revoked. Its errors
@@ -40,6 +43,25 @@ type PassStore interface {
 	Lift(ctx context.Context, ids ...string) (int, error)
 	Revocations(after string, max int) (list []state.Revocation, more bool)
 	RevocationsOf(pass string) []state.Revocation
+	RevocationsOn(p *state.Subject) []state.Revocation
+	Spending(ctx context.Context, pass string) (state.Spending, error)
+}
+
+// Try tells what a server would make of a URL that somebody opens, and what
+// policies say of it until an instant. Its errors are *daypass.Error.
+type Try func(ctx context.Context, url string, who daypass.Visitor, until time.Time) (*daypass.Trial, error)
+
+// Past calls show with past events that a question is about. It is bounded in
+// time and effort, and tells how far back it came: from is the time of the
+// oldest event that it looked at, and whole says that this is all that was asked
+// for and is still there.
+type Past func(ctx context.Context, q PastQuestion, show func(*daypass.Event)) (from time.Time, whole bool, err error)
+
+// A PastQuestion is about requests with a pass, about those with the same path
+// and query, signature aside, and about a subject.
+type PastQuestion struct {
+	Pass, Target, Subject string
+	Since                 time.Time
 }
 
 // Presign makes a pre-signed URL with the access key of an id, or with the
@@ -74,8 +96,17 @@ type Config struct {
 	// MaxLifetime is the longest that a pass may live; zero when there is no
 	// such bound. It lets revocations end that could not otherwise.
 	MaxLifetime time.Duration
+	// MaxSignatureAge is how old a signature may be; zero when there is no such
+	// bound.
+	MaxSignatureAge time.Duration
+	// Try and Past let the API explain passes; without either, explanations
+	// lack what it knows.
+	Try  Try
+	Past Past
 	// Clock is the time; nil is time.Now.
 	Clock func() time.Time
+	// Events takes an event of each request; nil is nobody.
+	Events EventSink
 	// Log takes what was changed, by whom, and internal errors; nil discards.
 	Log *slog.Logger
 	// Rand is the source of request ids; nil is crypto/rand.Reader.
@@ -102,11 +133,16 @@ func New(c Config) (http.Handler, error) {
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
-	h := &handler{Config: c}
+	h := &handler{Config: c, explaining: make(chan struct{}, 1)}
 	return h.mux(), nil
 }
 
-type handler struct{ Config }
+type handler struct {
+	Config
+	// explaining is held by the one who reads past events: more of that at once
+	// would slow down the requests that the server is for.
+	explaining chan struct{}
+}
 
 // An answer is what the client gets; without a body it is empty.
 type answer struct {
@@ -120,10 +156,15 @@ type call struct {
 	// caller is the access key id that signed, or "local".
 	caller string
 	// key is the access key that signed; nil for a local caller.
-	key  *daypass.AccessKey
-	body []byte
-	// subject is what the endpoint made or signed, for the log.
+	key   *daypass.AccessKey
+	body  []byte
+	grant daypass.Grant
+	// subject is what the request is about, and object the object or bucket of
+	// it, for logs and events.
 	subject string
+	object  daypass.ObjectRef
+	// made is the id of what was made, for the log.
+	made string
 }
 
 // owner is the account whose keys and passes the caller sees; empty where the
@@ -151,26 +192,30 @@ func (h *handler) mux() http.Handler {
 
 // serve answers a request to a path that has the given routes.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, routes []route) {
-	id := h.requestID()
-	w.Header().Set("X-Amz-Request-Id", id)
-	a, err := h.handle(w, r, routes, id)
+	x := &exchange{began: h.Clock(), id: h.requestID(), action: actionOf(r, routes)}
+	out := &counted{ResponseWriter: w}
+	w.Header().Set("X-Amz-Request-Id", x.id)
+	a, err := h.handle(out, r, routes, x)
 	if err != nil {
-		h.refuse(w, r, id, err)
-		return
+		a = h.refuse(r, x, err)
 	}
-	respond(w, a)
+	respond(out, a)
+	x.status, x.sent = a.status, out.sent
+	h.emit(r, x)
 }
 
 // handle takes a request through its steps.
-func (h *handler) handle(w http.ResponseWriter, r *http.Request, routes []route, id string) (answer, error) {
+func (h *handler) handle(w http.ResponseWriter, r *http.Request, routes []route, x *exchange) (answer, error) {
 	c, err := h.admit(r)
 	if err != nil {
 		return answer{}, err
 	}
+	x.call = c
 	rt, err := choose(w, r, routes)
 	if err != nil {
 		return answer{}, err
 	}
+	c.subject = subjectOfPath(r, &rt)
 	if err := h.authorize(c, &rt); err != nil {
 		return answer{}, err
 	}
@@ -181,8 +226,12 @@ func (h *handler) handle(w http.ResponseWriter, r *http.Request, routes []route,
 		return answer{}, err
 	}
 	out, err := rt.act(r.Context(), c)
-	if err == nil && r.Method != http.MethodGet {
-		h.Log.Info("admin request", "caller", c.caller, "method", r.Method, "path", r.URL.Path, "subject", c.subject, "requestId", id)
+	if err == nil && r.Method != http.MethodGet && !rt.reads {
+		attrs := []any{"caller", c.caller, "method", r.Method, "path", r.URL.Path, "subject", c.subject, "request_id", x.id}
+		if c.made != "" {
+			attrs = append(attrs, "made", c.made)
+		}
+		h.Log.Info("admin request", attrs...)
 	}
 	return answer{rt.status, out}, err
 }

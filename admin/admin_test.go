@@ -73,6 +73,11 @@ func (s *keyStore) AccessKey(_ context.Context, id string) (daypass.AccessKey, e
 	return *k, nil
 }
 
+func (s *keyStore) FindKey(ctx context.Context, id, _ string) (daypass.AccessKey, *daypass.AccessKey, error) {
+	k, err := s.AccessKey(ctx, id)
+	return k, nil, err
+}
+
 func (s *keyStore) ListKeys(_ context.Context, after string, max int) (keys []daypass.AccessKey, more bool, err error) {
 	for _, k := range s.keys {
 		if k.ID > after {
@@ -97,7 +102,7 @@ func (s *keyStore) CreateKey(_ context.Context, n state.NewKey) (daypass.AccessK
 	return k, nil
 }
 
-func (s *keyStore) SetKeyDisabled(_ context.Context, id string, disabled bool) error {
+func (s *keyStore) SetKeyDisabled(_ context.Context, id string, disabled bool, by string) error {
 	k, err := s.find(id)
 	if err == nil {
 		k.Disabled = disabled
@@ -425,10 +430,10 @@ func TestLog(t *testing.T) {
 		t.Errorf("reading was logged: %s", &log)
 	}
 	for _, c := range []struct{ method, path, body, want string }{
-		{"POST", "/api/v1/keys", "{}", `"level":"INFO","msg":"admin request","caller":"DPAKROOT","method":"POST","path":"/api/v1/keys","subject":"DPAKNEW","requestId":"abababababababab"`},
+		{"POST", "/api/v1/keys", "{}", `"level":"INFO","msg":"admin request","caller":"DPAKROOT","method":"POST","path":"/api/v1/keys","subject":"key DPAKNEW","request_id":"abababababababab","made":"DPAKNEW"`},
 		{"DELETE", "/api/v1/keys/DPAKNEW", "", `"method":"DELETE","path":"/api/v1/keys/DPAKNEW"`},
 		{"POST", "/api/v1/presign", `{"method":"GET","bucket":"b","key":"k"}`, `"subject":"GET s3://b/k"`},
-		{"GET", "/api/v1/keys/broken", "", `"level":"ERROR","msg":"admin request refused","code":"InternalError","method":"GET","path":"/api/v1/keys/broken","requestId":"abababababababab","error":"disk on fire`},
+		{"GET", "/api/v1/keys/broken", "", `"level":"ERROR","msg":"admin request refused","code":"InternalError","method":"GET","path":"/api/v1/keys/broken","request_id":"abababababababab","error":"disk on fire`},
 	} {
 		log.Reset()
 		do(h, c.method, c.path, c.body)

@@ -16,7 +16,10 @@ const callerLocal = "local"
 // admit finds out who is calling. What they may do is for authorize.
 func (h *handler) admit(r *http.Request) (*call, error) {
 	if h.TrustLocal {
-		return &call{Request: r, caller: callerLocal}, admitLocal(r)
+		if err := admitLocal(r); err != nil {
+			return nil, err
+		}
+		return &call{Request: r, caller: callerLocal, grant: daypass.Grant{AccessKeyID: callerLocal, Scheme: daypass.SchemeLocal}}, nil
 	}
 	g, err := h.Authenticate(r)
 	if err != nil {
@@ -35,7 +38,9 @@ func (h *handler) admit(r *http.Request) (*call, error) {
 	if k.Disabled || !k.Expires.IsZero() && !h.Clock().Before(k.Expires) {
 		return nil, denied(errors.New("the access key is disabled or has ended"))
 	}
-	return &call{Request: r, caller: k.ID, key: &k}, nil
+	grant := *g
+	grant.Owner = k.Owner
+	return &call{Request: r, caller: k.ID, key: &k, grant: grant}, nil
 }
 
 // admitLocal admits whoever came through a unix socket. The server tells the

@@ -44,10 +44,16 @@ func (h *handler) authorize(c *call, rt *route) error {
 	return nil
 }
 
-// principal is the user that a key with a policy is, as the S3 endpoint sees
-// it too: by the key's name where IAM would take that as a user's, else by its
-// id (IAM API reference, CreateUser).
+// principal is who a key is, as the S3 endpoint sees it too. A key without a
+// policy is its account; one with a policy is a user: by the key's name where
+// IAM would take that as a user's, else by its id (IAM API reference,
+// CreateUser).
 func principal(k *daypass.AccessKey) policy.Principal {
+	if k.Root || k.Policy == "" {
+		account := daypass.AccountID(k.Owner)
+		return policy.Principal{ARN: "arn:aws:iam::" + account + ":root", Account: account,
+			Canonical: daypass.CanonicalID(k.Owner), UserID: account, Root: true}
+	}
 	name := k.ID
 	if isUserName(k.Name) {
 		name = k.Name

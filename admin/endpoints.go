@@ -25,7 +25,8 @@ func (h *handler) presign(ctx context.Context, c *call) (any, error) {
 	if err := decode(c.body, &r); err != nil {
 		return nil, err
 	}
-	c.subject = r.Method + " " + daypass.ObjectRef{Bucket: r.Bucket, Key: r.Key}.String()
+	c.object = daypass.ObjectRef{Bucket: r.Bucket, Key: r.Key}
+	c.subject = r.Method + " " + c.object.String()
 	// A key that is not the root key must not sign as if it were.
 	signer := ""
 	if c.owner() != "" {

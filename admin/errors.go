@@ -86,17 +86,19 @@ func levelOf(status int) slog.Level {
 	return slog.LevelDebug
 }
 
-// refuse answers with an error, and logs what the client is not told.
-func (h *handler) refuse(w http.ResponseWriter, r *http.Request, id string, err error) {
+// refuse returns how an error is answered, and logs what the client is not
+// told.
+func (h *handler) refuse(r *http.Request, x *exchange, err error) answer {
 	f := faultOf(err)
 	if level := levelOf(f.status); level > slog.LevelDebug {
 		h.Log.Log(r.Context(), level, "admin request refused", "code", f.code,
-			"method", r.Method, "path", r.URL.Path, "requestId", id, "error", err)
+			"method", r.Method, "path", r.URL.Path, "request_id", x.id, "error", err)
 	}
-	body := client.ErrorBody{Code: f.code, Message: f.message, RequestID: id}
+	body := client.ErrorBody{Code: f.code, Message: f.message, RequestID: x.id}
 	var e *daypass.Error
 	if errors.As(err, &e) && e.Message != "" && f.code == e.Code {
 		body.Message = e.Message
 	}
-	respond(w, answer{f.status, body})
+	x.err, x.told = err, &body
+	return answer{f.status, body}
 }

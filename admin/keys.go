@@ -57,7 +57,7 @@ func (h *handler) createKey(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.subject = k.ID
+	c.subject, c.made = "key "+k.ID, k.ID
 	created := client.CreatedKey{Key: wireKey(k), SecretAccessKey: k.Secret}
 	return created.Reveal(), nil
 }
@@ -96,11 +96,11 @@ func (h *handler) changeKey(ctx context.Context, c *call, do func(id string) err
 }
 
 func (h *handler) disableKey(ctx context.Context, c *call) (any, error) {
-	return h.changeKey(ctx, c, func(id string) error { return h.Keys.SetKeyDisabled(ctx, id, true) })
+	return h.changeKey(ctx, c, func(id string) error { return h.Keys.SetKeyDisabled(ctx, id, true, c.caller) })
 }
 
 func (h *handler) enableKey(ctx context.Context, c *call) (any, error) {
-	return h.changeKey(ctx, c, func(id string) error { return h.Keys.SetKeyDisabled(ctx, id, false) })
+	return h.changeKey(ctx, c, func(id string) error { return h.Keys.SetKeyDisabled(ctx, id, false, c.caller) })
 }
 
 func (h *handler) setKeyPolicy(ctx context.Context, c *call) (any, error) {

@@ -246,6 +246,8 @@ func schemaOf(t reflect.Type) schema {
 		return schema{Type: "boolean"}
 	case t.Kind() == reflect.Int64:
 		return schema{Type: "integer", Format: "int64"}
+	case t.Kind() == reflect.Float64:
+		return schema{Type: "number"}
 	case t.Kind() == reflect.Int:
 		return schema{Type: "integer"}
 	}

@@ -54,6 +54,23 @@ func newPassStore() *passStore {
 	}
 }
 
+func (s *passStore) RevocationsOn(p *state.Subject) (list []state.Revocation) {
+	same := func(want, have string) bool { return want == "" || want == have }
+	for _, r := range s.revocations {
+		if same(r.Pass, p.Pass) && same(r.Name, p.Name) && same(r.Owner, p.Owner) && same(r.Key, p.Key) && (r.Before.IsZero() || p.Signed.Before(r.Before)) {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func (s *passStore) Spending(_ context.Context, pass string) (state.Spending, error) {
+	if pass == passA {
+		return state.Spending{Budgets: 1, Drawn: 4096, Outstanding: 1}, nil
+	}
+	return state.Spending{}, nil
+}
+
 func (s *passStore) Pass(_ context.Context, id string) (state.PassRecord, error) {
 	for _, p := range s.passes {
 		if p.ID == id {

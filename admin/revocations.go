@@ -102,15 +102,17 @@ func (h *handler) revoke(ctx context.Context, c *call) (any, error) {
 	if err := decode(c.body, &n); err != nil {
 		return nil, err
 	}
+	c.subject, c.object.Bucket = revocationSubject(&n, n.PassID), n.Bucket
 	r, err := h.newRevocation(ctx, c, &n)
 	if err != nil {
 		return nil, err
 	}
+	c.subject = revocationSubject(&n, r.Pass)
 	made, err := h.Passes.Revoke(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	c.subject = made.ID
+	c.made = made.ID
 	return wireRevocation(&made), nil
 }
 

@@ -24,18 +24,26 @@ type passURL struct {
 // pass, and must not make its revocation end while the pass still lives. So
 // they count only where the signature covers them.
 func (h *handler) inspect(ctx context.Context, raw string) (passURL, error) {
-	in, err := sign.Inspect(raw)
+	in, err := inspectURL(raw)
 	if err != nil {
-		var e *sign.Error
-		if errors.As(err, &e) {
-			return passURL{}, invalid("url is not a pre-signed URL: %s", e.Message)
-		}
-		return passURL{}, invalid("url is not a pre-signed URL")
-	}
-	if in.PassID == "" {
-		return passURL{}, invalid("the signature in url is not well-formed: is the URL complete?")
+		return passURL{}, err
 	}
 	return passURL{pass: in.PassID, ends: h.provenEnd(ctx, in)}, nil
+}
+
+// inspectURL reads a pre-signed URL without checking it.
+func inspectURL(raw string) (*sign.Inspection, error) {
+	in, err := sign.Inspect(raw)
+	var e *sign.Error
+	switch {
+	case errors.As(err, &e):
+		return nil, invalid("url is not a pre-signed URL: %s", e.Message)
+	case err != nil:
+		return nil, invalid("url is not a pre-signed URL")
+	case in.PassID == "":
+		return nil, invalid("the signature in url is not well-formed: is the URL complete?")
+	}
+	return in, nil
 }
 
 // provenEnd returns when a URL ends, if its signature is right for what the

@@ -52,6 +52,16 @@ func (c *Client) Pass(ctx context.Context, id string) (Pass, error) {
 	return p, err
 }
 
+// Explain tells what becomes of a pass: whether it would be refused now, why it
+// was refused in the past, and when it really ends. Errors: InvalidRequest for
+// what is no pre-signed URL, and NoSuchPass for an id of which nothing is known
+// or a URL that a key of another account signed.
+func (c *Client) Explain(ctx context.Context, r ExplainRequest) (Explanation, error) {
+	var e Explanation
+	err := c.call(ctx, "Explain", http.MethodPost, "passes/explain", r.Reveal(), &e)
+	return e, err
+}
+
 // RestorePass makes a pass usable as if it were new: revocations of this one
 // pass are lifted, its uses, binding and PIN tries forgotten. Revocations that
 // match it for another reason stay: the answer tells. Errors: NoSuchPass.

@@ -216,6 +216,165 @@ type Pass struct {
 	RevokedBy string `json:"revokedBy,omitempty"`
 }
 
+// An ExplainRequest asks about a pass: POST /api/v1/passes/explain. Either URL or
+// PassID is set; of an id much less is known.
+//
+// Encoding it as JSON shows a placeholder for the URL; Reveal does not.
+type ExplainRequest struct {
+	URL    daypass.Secret `json:"url,omitempty"`
+	PassID string         `json:"passId,omitempty"`
+	// Since is how far back past requests are looked for; zero is a week.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// Reveal returns what encodes as r with its URL. It is for sending only.
+func (r ExplainRequest) Reveal() any {
+	type fields ExplainRequest
+	return struct {
+		fields
+		URL plainSecret `json:"url,omitempty"`
+	}{fields(r), plainSecret(r.URL)}
+}
+
+// The verdicts about a pass.
+const (
+	VerdictGood    = "good"    // the server takes it now
+	VerdictEarly   = "early"   // it is not good yet
+	VerdictRefused = "refused" // the server refuses it now
+	VerdictUnknown = "unknown" // it cannot be told
+)
+
+// An Explanation is what there is to say about a pass.
+type Explanation struct {
+	PassID string `json:"passId"`
+	// ServerTime is the server's clock.
+	ServerTime time.Time `json:"serverTime"`
+	// Verdict is one of the verdicts, and Reason one sentence that says why.
+	// Code is S3's where it would be refused, as far as that is known.
+	Verdict string       `json:"verdict"`
+	Code    daypass.Code `json:"code,omitempty"`
+	Reason  string       `json:"reason,omitempty"`
+	// Signature tells of the signature; there is none where only an id was
+	// given.
+	Signature *SignatureCheck `json:"signature,omitempty"`
+	// Signer is the access key that signed.
+	Signer *Signer `json:"signer,omitempty"`
+	// Action is S3's name for what the pass permits, Bucket and Key, or prefix,
+	// what it is about.
+	Action string `json:"action,omitempty"`
+	Bucket string `json:"bucket,omitempty"`
+	Key    string `json:"key,omitempty"`
+	Name   string `json:"name,omitempty"`
+	// Signed is when it was signed, Begins when it begins where that is later.
+	Signed time.Time `json:"signed,omitzero"`
+	Begins time.Time `json:"begins,omitzero"`
+	// Limits are what the pass is limited by, in words.
+	Limits []string `json:"limits,omitempty"`
+	// Seen is what was seen of the pass; absent when nothing was.
+	Seen *Pass `json:"seen,omitempty"`
+	// Uses tells how much is used up, where uses are limited.
+	Uses *PassUses `json:"uses,omitempty"`
+	// Revocations are those that match the pass, the oldest first.
+	Revocations []Revocation `json:"revocations"`
+	// EndsAt is when the pass really ends, or has ended: the earliest of Ends
+	// that counts. Zero where it is not known.
+	EndsAt time.Time `json:"endsAt,omitzero"`
+	// Ends are all ends that it has, the earliest first.
+	Ends []PassEnd `json:"ends"`
+	// Refusals are past refusals, those that came last first.
+	Refusals []PassRefusals `json:"refusals"`
+	// PastFrom is how far back past requests were looked at, and PastWhole says
+	// that this is all that was asked for and is still there.
+	PastFrom  time.Time `json:"pastFrom,omitzero"`
+	PastWhole bool      `json:"pastWhole"`
+	// Notes are what else is to be said.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// The states of a signature.
+const (
+	SignatureGood     = "good"
+	SignatureWrong    = "wrong"
+	SignatureUnproven = "unproven" // it covers headers that the URL does not hold
+)
+
+// A SignatureCheck tells whether a signature is good, by the server's own keys.
+type SignatureCheck struct {
+	State string `json:"state"`
+	// Method is the one that it was made for, where it is good.
+	Method string `json:"method,omitempty"`
+	// Code and Reason say why it is not.
+	Code   daypass.Code `json:"code,omitempty"`
+	Reason string       `json:"reason,omitempty"`
+}
+
+// The states of an access key.
+const (
+	KeyEnabled  = "enabled"
+	KeyDisabled = "disabled"
+	KeyEnded    = "ended"
+	KeyUnknown  = "unknown" // the server has none with this id, or no more
+)
+
+// A Signer is the access key that signed a pass.
+type Signer struct {
+	AccessKeyID string `json:"accessKeyId"`
+	Name        string `json:"name,omitempty"`
+	Owner       string `json:"owner,omitempty"`
+	// State is one of the states of a key: that of Parent where this is a
+	// temporary key that has not ended.
+	State  string `json:"state"`
+	Parent string `json:"parent,omitempty"`
+	// Since and By tell when it was disabled or deleted, and by which access
+	// key, or "local", where that is known.
+	Since time.Time `json:"since,omitzero"`
+	By    string    `json:"by,omitempty"`
+}
+
+// PassUses tells how much of a pass is used up.
+type PassUses struct {
+	Allowed int64 `json:"allowed"`
+	// Drawn is how many are used up or under way; of downloads it counts bytes,
+	// so that it may have a fraction. It is absent where the size is not known,
+	// and where each object below a prefix has uses of its own.
+	Drawn *float64 `json:"drawn,omitempty"`
+	// BytesDrawn and BytesAllowed are of downloads; Objects is how many of them.
+	BytesDrawn   int64 `json:"bytesDrawn,omitempty"`
+	BytesAllowed int64 `json:"bytesAllowed,omitempty"`
+	Objects      int   `json:"objects,omitempty"`
+	// Outstanding are the responses and uploads under way, which may give back
+	// what they hold.
+	Outstanding int `json:"outstanding"`
+	// Words say it in one sentence, such as "3 of 3 uses drawn".
+	Words string `json:"words"`
+}
+
+// A PassEnd is one thing that ends a pass.
+type PassEnd struct {
+	// Kind is expiry, until, maxLifetime, maxSignatureAge, sessionToken, key,
+	// keyDisabled, keyDeleted, policy or revocation.
+	Kind string `json:"kind"`
+	// At is when it ends the pass; zero where that was before now, and nobody
+	// knows when.
+	At    time.Time `json:"at,omitzero"`
+	Words string    `json:"words"`
+	// Counts is false for an end that another one replaces, and Wins is true
+	// for the one that really ends the pass.
+	Counts bool `json:"counts"`
+	Wins   bool `json:"wins"`
+}
+
+// PassRefusals are past refusals for one exact reason.
+type PassRefusals struct {
+	Code   daypass.Code `json:"code"`
+	Reason string       `json:"reason"`
+	// Help says in a sentence what it means.
+	Help  string    `json:"help"`
+	Count int64     `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+}
+
 // A PassPage is a part of the list of passes: GET /api/v1/passes.
 type PassPage struct {
 	Passes []Pass `json:"passes"`
