@@ -86,9 +86,9 @@ func (a *app) command() *cobra.Command {
 	root.PersistentFlags().BoolVar(&a.json, "json", false, "print JSON, for programs")
 	root.PersistentFlags().StringVar(&a.config, "config", "", "configuration file (TOML; default: daypass/config.toml in the user's configuration directory)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%v\nrun '%s --help' for its flags", err, cmd.CommandPath())
+		return usagef("%v\nrun '%s --help' for its flags", flagError(err), cmd.CommandPath())
 	})
-	root.AddCommand(a.shareCommand(), a.serveCommand(), a.presignCommand(), a.explainCommand(), a.findLeaksCommand(), a.passCommand(), a.keysCommand(), a.bucketCommand(), a.logsCommand(), a.trailCommand(), a.versionCommand())
+	root.AddCommand(a.shareCommand(), a.serveCommand(), a.presignCommand(), a.explainCommand(), a.findLeaksCommand(), a.passCommand(), a.keysCommand(), a.bucketCommand(), a.logsCommand(), a.trailCommand(), a.webhookCommand(), a.versionCommand())
 	for _, cmd := range root.Commands() {
 		a.bindConfiguration(cmd)
 	}

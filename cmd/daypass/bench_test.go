@@ -54,7 +54,7 @@ func benchGet(b *testing.B, uses int64) {
 		client := rawClient{conn, bufio.NewReader(conn)}
 		wg.Go(func() {
 			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
-				if err := client.download(sign(i, uses)); err != nil {
+				if err := client.download(sign(i, uses), 4<<10); err != nil {
 					b.Error(err)
 					return
 				}
@@ -77,7 +77,7 @@ type rawClient struct {
 	in   *bufio.Reader
 }
 
-func (c *rawClient) download(url string) error {
+func (c *rawClient) download(url string, size int) error {
 	_, target, _ := strings.Cut(strings.TrimPrefix(url, "http://"), "/")
 	_, err := io.WriteString(c.conn, "GET /"+target+" HTTP/1.1\r\nHost: "+c.conn.RemoteAddr().String()+"\r\n\r\n")
 	if err != nil {
@@ -91,7 +91,7 @@ func (c *rawClient) download(url string) error {
 		err = errors.New(status)
 	}
 	if err == nil {
-		_, err = c.in.Discard(4 << 10)
+		_, err = c.in.Discard(size)
 	}
 	return err
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/client"
 	"github.com/daypass/daypass/internal/explain"
 	"github.com/daypass/daypass/sign"
@@ -19,9 +18,9 @@ import (
 type explainFlags struct {
 	method, secretFile, tokenFile, errorFile string
 	domains                                  []string
-	canonical                                bool
-	data                                     string
-	ask                                      bool // --data was given
+	canonical, offline                       bool
+	since                                    string
+	admin                                    adminFlags
 }
 
 func (a *app) explainCommand() *cobra.Command {
@@ -29,19 +28,21 @@ func (a *app) explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain URL",
 		Short: "Tell what a pre-signed URL permits, until when, and why it was refused",
-		Long: "Tell what a pre-signed URL permits, who signed it, until when and with\n" +
-			"which limits. Nothing is sent anywhere, unless --data names a running server that is to\n" +
-			"tell how often the URL was used and whether it is revoked.\n\n" +
+		Long: "Tell what a pre-signed URL permits, who signed it, until when and with which limits.\n" +
+			"The Daypass server that runs on --data, or at --admin-url, is asked what it knows:\n" +
+			"whether it would take the URL now, why it refused it in the past, how much is used up,\n" +
+			"and when the URL really ends. Where there is none the URL itself is all there is. It is\n" +
+			"sent nowhere else, and with --offline nowhere at all.\n\n" +
 			"With the signer's secret the signature is checked; the method that it was made for is\n" +
 			"found out with it. With the XML body that the server answered, both sides' canonical\n" +
 			"requests are compared and the first difference is named, with its usual cause.\n\n" +
 			"The secret is read from a file or from AWS_SECRET_ACCESS_KEY when AWS_ACCESS_KEY_ID is\n" +
 			"the URL's access key. A URL of \"-\" is read from standard input.",
 		Example: "  daypass explain 'https://…?X-Amz-Signature=…'\n" +
+			"  daypass explain \"$URL\" --since 30d\n" +
 			"  daypass explain \"$URL\" --error answer.xml --secret-key-file secret.txt",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.ask = cmd.Flags().Changed("data")
 			return a.explain(cmd.Context(), &f, args[0])
 		},
 	}
@@ -52,16 +53,21 @@ func (a *app) explainCommand() *cobra.Command {
 	fs.StringVar(&f.errorFile, "error", "", "file with the XML body of the refusal; - is standard input")
 	fs.StringArrayVar(&f.domains, "domain", nil, "domain for virtual-host style, bucket.DOMAIN (may repeat)")
 	fs.BoolVar(&f.canonical, "canonical", false, "print the canonical requests")
-	a.addDataFlag(fs, &f.data)
-	fs.Lookup("data").Usage = "data directory of a running server that is to tell what it saw of the URL"
-	fs.Lookup("data").DefValue = ""
+	fs.BoolVar(&f.offline, "offline", false, "ask no server")
+	fs.StringVar(&f.since, "since", "7d", "how far back past refusals are looked for: a time (RFC 3339), or for so long: 1h, 30d")
+	a.addAdminFlags(fs, &f.admin)
 	return cmd
 }
 
-// An explained is what there is to say about a URL, and what a server saw.
+// An explained is what there is to say about a URL, and what a server says.
 type explained struct {
 	*explain.Report
-	Seen *client.Pass `json:"seen,omitempty"`
+	// Server is what the server says; nil where none was asked, or it knows
+	// nothing of the URL, which NotAsked says why.
+	Server   *client.Explanation `json:"server,omitempty"`
+	NotAsked string              `json:"notAsked,omitempty"`
+	// SkewSeconds is how much the server's clock is ahead of this one.
+	SkewSeconds float64 `json:"skewSeconds,omitempty"`
 }
 
 func (a *app) explain(ctx context.Context, f *explainFlags, raw string) error {
@@ -81,36 +87,24 @@ func (a *app) explain(ctx context.Context, f *explainFlags, raw string) error {
 		return explainError(err)
 	}
 	out := explained{Report: r}
-	if f.ask && r.PassID != "" {
-		if out.Seen, err = a.seen(ctx, f, r.PassID); err != nil {
-			return err
+	if err := a.askServer(ctx, f, raw, &out); err != nil {
+		return err
+	}
+	if m := out.provenMethod(); m != "" && r.Method == "" {
+		o.Method = m
+		if out.Report, err = explain.URL(raw, o); err != nil {
+			return explainError(err)
 		}
 	}
 	if a.json {
 		err = a.printJSON(out)
 	} else {
-		a.printReport(&out, f)
+		err = a.printReport(&out, f)
 	}
-	if err == nil && r.Checked && !r.Matches {
+	if err == nil && (r.Checked && !r.Matches || out.mismatch()) {
 		return &commandError{code: exitMismatch, err: errors.New("the signature does not match")}
 	}
 	return err
-}
-
-// seen asks a running server about a pass; nil when it knows nothing of it.
-func (a *app) seen(ctx context.Context, f *explainFlags, id string) (*client.Pass, error) {
-	c, err := a.connect(ctx, &adminFlags{data: f.data})
-	if err != nil {
-		return nil, err
-	}
-	p, err := c.Pass(ctx, id)
-	if daypass.CodeOf(err) == daypass.NoSuchPass {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &p, nil
 }
 
 // explainError says in a command's words why a URL is not a pre-signed one.
@@ -170,21 +164,35 @@ func (a *app) readRefusal(path string) (*explain.Refusal, error) {
 	return r, nil
 }
 
-func (a *app) printReport(r *explained, f *explainFlags) {
-	a.pairs(append(a.reportRows(r.Report), a.seenRows(r, f)...))
+func (a *app) printReport(r *explained, f *explainFlags) error {
+	if r.NotAsked != "" {
+		a.note("%s", r.NotAsked)
+	}
+	if r.Server != nil {
+		a.printVerdict(r)
+	}
+	a.pairs(append(a.reportRows(r.Report, r.Server == nil), a.serverRows(r.Server)...))
 	if r.Difference != nil {
 		a.printDifference(r.Difference)
 	}
 	for _, w := range r.Warnings {
 		fmt.Fprintf(a.out, "%s %s\n", a.amber("warning:"), printable(w))
 	}
+	if r.Server != nil {
+		if err := a.printServer(r); err != nil {
+			return err
+		}
+	}
 	if f.canonical {
 		a.printCanonical("canonical request of the URL", r.Ours)
 		a.printCanonical("canonical request of the server", r.Theirs)
 	}
+	return nil
 }
 
-func (a *app) reportRows(r *explain.Report) [][2]string {
+// reportRows is what the URL says; the state by this clock is left out where a
+// server tells more.
+func (a *app) reportRows(r *explain.Report, state bool) [][2]string {
 	rows := [][2]string{{"signature", versionNames[r.SignatureVersion] + ", in the query"}}
 	add := func(name, value string) {
 		if value != "" {
@@ -206,7 +214,9 @@ func (a *app) reportRows(r *explain.Report) [][2]string {
 		add("begins", a.showEnd(r.NotBefore))
 	}
 	add("expires", a.showEnd(r.EndsAt))
-	rows = append(rows, [2]string{"state", a.validity(r)})
+	if state {
+		rows = append(rows, [2]string{"state", a.validity(r)})
+	}
 	add("signed headers", strings.Join(r.SignedHeaders, ", "))
 	for _, p := range r.Parameters {
 		if !sign.IsLimit(p.Name) || r.LimitError != "" {
@@ -247,25 +257,6 @@ func (a *app) validity(r *explain.Report) string {
 		return a.amber("not valid yet")
 	}
 	return a.green("within its time")
-}
-
-// seenRows tells what a server saw of the URL, where one was asked.
-func (a *app) seenRows(r *explained, f *explainFlags) [][2]string {
-	switch {
-	case !f.ask:
-		return nil
-	case r.Seen == nil:
-		return [][2]string{{"used", "not yet"}}
-	}
-	p := r.Seen
-	rows := [][2]string{{"used", fmt.Sprintf("%d times, refused %d times, %s sent", p.Uses, p.Refused, showSize(p.BytesSent))}}
-	if !p.LastSeen.IsZero() {
-		rows = append(rows, [2]string{"last used", a.showEnd(p.LastSeen)})
-	}
-	if p.Revoked {
-		rows = append(rows, [2]string{"revoked", a.amber("by revocation " + printable(p.RevokedBy))})
-	}
-	return rows
 }
 
 func (a *app) printDifference(d *explain.Difference) {

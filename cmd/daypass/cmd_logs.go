@@ -21,6 +21,7 @@ import (
 
 type logsFlags struct {
 	data, pass, since string
+	all               bool
 	filter            spool.Filter
 }
 
@@ -30,7 +31,8 @@ func (a *app) logsCommand() *cobra.Command {
 		Use:   "logs",
 		Short: "Show the requests that a server had: who, with which URL, and why refused",
 		Long: "Show the requests that a server had, the oldest first: who asked for what, with which\n" +
-			"URL, and why it was refused. They are read from the data directory, whether or not a\n" +
+			"URL, and why it was refused. Those that change something\n" +
+			"through the admin API are among them. They are read from the data directory, whether or not a\n" +
 			"server runs on it. At a terminal it is a table; in a pipe, fields with tabs between;\n" +
 			"with --json, one JSON object a line.",
 		Example: "  daypass logs --since 1h --refused\n  daypass logs --pass \"$URL\"\n  daypass logs --name newsletter -f",
@@ -49,6 +51,7 @@ func (a *app) logsCommand() *cobra.Command {
 	fs.StringVar(&f.filter.Bucket, "bucket", "", "requests for this bucket")
 	fs.StringVar(&f.since, "since", "", "requests since a time (RFC 3339), or for so long: 1h, 7d")
 	fs.BoolVar(&f.filter.Refused, "refused", false, "requests that were refused or failed")
+	fs.BoolVar(&f.all, "all", false, "requests that only read from the admin API, too")
 	fs.BoolVarP(&f.filter.Follow, "follow", "f", false, "go on with what comes, until interrupted")
 	return cmd
 }
@@ -65,10 +68,26 @@ func (a *app) logs(ctx context.Context, f *logsFlags) (err error) {
 		return err
 	}
 	out := a.newLogPrinter(f.filter.Follow)
-	if err := readEvents(ctx, f.data, f.filter, out.print); err != nil {
+	show := func(e spool.Entry) error {
+		if e.Event != nil && !f.all && readsOnly(e.Event) {
+			return nil
+		}
+		return out.print(e)
+	}
+	if err := readEvents(ctx, f.data, f.filter, show); err != nil {
 		return err
 	}
 	return out.end()
+}
+
+// readsOnly reports whether an event is of a request to the admin API that read
+// something, as every command does that talks to a server.
+func readsOnly(e *daypass.Event) bool {
+	if e.Action.Service() != daypass.ServiceDaypass || e.Code != "" {
+		return false
+	}
+	name := string(e.Action)
+	return strings.HasPrefix(name, "Get") || strings.HasPrefix(name, "List") || e.Action == daypass.ExplainPass
 }
 
 // readEvents reads the events of a data directory until the context ends,
@@ -149,7 +168,7 @@ func (p *logPrinter) columns(e *daypass.Event) {
 		status = p.app.amber(status)
 	}
 	p.line = fmt.Appendf(p.line, logColumns, e.Time.UTC().Format(time.DateTime), status, dash(string(e.Action)), dash(printable(e.Source)),
-		showSize(e.Sent+e.Received), passLabel(e), printable(eventObject(e)))
+		showSize(e.Sent+e.Received), passLabel(e), printable(eventSubject(e)))
 	if why := eventReason(e); why != "" {
 		p.line = fmt.Appendf(p.line, "  %s", p.app.amber(printable(why)))
 	}
@@ -166,12 +185,21 @@ func passLabel(e *daypass.Event) string {
 	return "-"
 }
 
-// eventObject is what an event was about.
+// eventObject is the object or bucket that an event was about.
 func eventObject(e *daypass.Event) string {
 	if e.Object.Bucket == "" {
 		return "-"
 	}
 	return e.Object.String()
+}
+
+// eventSubject is what an event was about, for people: of a request to the
+// admin API what it names.
+func eventSubject(e *daypass.Event) string {
+	if e.Subject != "" {
+		return e.Subject
+	}
+	return eventObject(e)
 }
 
 // eventReason says why a request was refused: the code, and what operators
@@ -191,7 +219,7 @@ func eventReason(e *daypass.Event) string {
 func eventFields(e *daypass.Event) []string {
 	fields := []string{e.Time.UTC().Format("2006-01-02T15:04:05.000Z"), strconv.Itoa(e.Status), string(e.Code), string(e.Action),
 		string(e.Grant.Scheme), e.Source, strconv.FormatInt(e.Sent, 10), strconv.FormatInt(e.Received, 10), e.Grant.AccessKeyID,
-		e.Grant.PassID, e.Grant.Name, eventObject(e), e.RequestID, eventReason(e)}
+		e.Grant.PassID, e.Grant.Name, eventObject(e), e.RequestID, eventReason(e), e.Subject}
 	for i := range fields {
 		fields[i] = dash(printable(fields[i]))
 	}

@@ -45,9 +45,24 @@ func (a *app) passShow(f *adminFlags) *cobra.Command {
 					return err
 				}
 			}
-			return a.printPass(&p, last)
+			return a.printPass(&p, a.explainPass(cmd.Context(), c, arg), last)
 		},
 	}
+}
+
+// explainPass asks what else the server knows of a pass; nil where it does not
+// say, which a note tells.
+func (a *app) explainPass(ctx context.Context, c *client.Client, arg passArgument) *client.Explanation {
+	req := client.ExplainRequest{URL: daypass.Secret(arg.url)}
+	if arg.url == "" {
+		req.PassID = arg.id
+	}
+	e, err := c.Explain(ctx, req)
+	if err != nil {
+		a.note("when it really ends is not known: %s", refusalText(err))
+		return nil
+	}
+	return &e
 }
 
 // timeline is how many of the last events of a pass are shown.
@@ -69,30 +84,45 @@ func lastEvents(ctx context.Context, data string, p *client.Pass) (last []daypas
 	return last, err
 }
 
-// printPass prints a pass and its timeline.
-func (a *app) printPass(p *client.Pass, last []daypass.Event) error {
+// printPass prints a pass, what the server explains of it, and its timeline.
+func (a *app) printPass(p *client.Pass, e *client.Explanation, last []daypass.Event) error {
 	if a.json {
 		out := struct {
 			*client.Pass
-			Events []json.RawMessage `json:"events,omitempty"`
-		}{Pass: p}
+			Explanation *client.Explanation `json:"explanation,omitempty"`
+			Events      []json.RawMessage   `json:"events,omitempty"`
+		}{Pass: p, Explanation: e}
 		for i := range last {
 			out.Events = append(out.Events, audit.AppendJSON(nil, &last[i]))
 		}
 		return a.printJSON(out)
 	}
-	a.pairs(a.passRows(p))
+	rows := a.passRows(p)
+	if e != nil {
+		if e.Uses != nil {
+			rows = append(rows, [2]string{"drawn", e.Uses.Words})
+		}
+		if end := a.realEnd(e); end != "" {
+			rows = append(rows, [2]string{"end", end})
+		}
+	}
+	a.pairs(rows)
+	if e != nil && len(e.Refusals) > 0 {
+		if err := a.printRefusals(e); err != nil {
+			return err
+		}
+	}
 	if len(last) == 0 {
 		return nil
 	}
 	fmt.Fprintln(a.out)
-	rows := table{{"LAST REQUESTS", "STATUS", "ACTION", "SOURCE", "BYTES", "OBJECT", "WHY"}}
+	events := table{{"LAST REQUESTS", "STATUS", "ACTION", "SOURCE", "BYTES", "OBJECT", "WHY"}}
 	for i := range last {
 		e := &last[i]
-		rows = append(rows, []string{showTime(e.Time), strconv.Itoa(e.Status), dash(string(e.Action)), dash(printable(e.Source)),
+		events = append(events, []string{showTime(e.Time), strconv.Itoa(e.Status), dash(string(e.Action)), dash(printable(e.Source)),
 			showSize(e.Sent + e.Received), printable(eventObject(e)), dash(printable(eventReason(e)))})
 	}
-	return rows.write(a.out, a.bold)
+	return events.write(a.out, a.bold)
 }
 
 // passRows is what there is to say about a pass.

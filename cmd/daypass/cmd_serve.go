@@ -37,6 +37,8 @@ type serveFlags struct {
 	minRate                 string
 	maxDuration, drain      time.Duration
 	logLevel, logFormat     string
+	otlpEndpoint            string
+	trustTraceparent        bool
 	events                  eventFlags
 }
 
@@ -83,6 +85,8 @@ func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
 	fs.DurationVar(&f.drain, "drain", 15*time.Second, "how long requests may go on after SIGTERM")
 	fs.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
 	fs.StringVar(&f.logFormat, "log-format", "text", "text or json")
+	fs.StringVar(&f.otlpEndpoint, "otlp-endpoint", "", "base URL of a collector that traces are sent to over OTLP/HTTP, such as http://localhost:4318 (OTEL_… variables set the rest)")
+	fs.BoolVar(&f.trustTraceparent, "trust-traceparent", false, "let the traceparent header of any client decide what is traced, not only that of trusted proxies")
 	addEventFlags(fs, &f.events)
 }
 
@@ -111,6 +115,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	if err != nil {
 		return err
 	}
+	if config.tracing, err = a.tracingConfig(f); err != nil {
+		return err
+	}
 	n, err := a.openNode(ctx, config, log)
 	if err != nil {
 		return err
@@ -123,6 +130,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		n.close()
 		return err
 	}
+	forgetStart()
 	ops := ""
 	if n.ops != "" {
 		ops = ", operations on " + n.ops

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/audit/trail"
 )
 
@@ -31,6 +32,7 @@ func (a *app) trailCommand() *cobra.Command {
 type verifyFlags struct {
 	data, since, until string
 	keys               []string
+	writer             bool // the data directory is the writer's
 }
 
 func (a *app) trailVerify() *cobra.Command {
@@ -42,11 +44,16 @@ func (a *app) trailVerify() *cobra.Command {
 			"is what 'daypass serve --trail DIR' writes. Digests must be signed by the key of the\n" +
 			"data directory, or by those of --public-key. With findings the exit code is 1.\n\n" +
 			"Nothing in the directory can tell that its newest digests were removed together with\n" +
-			"their files: --until now finds that, where a server is writing.",
-		Example: "  daypass trail verify /var/log/daypass --until now\n" +
+			"their files. The data directory of the server that writes the trail can: where it is at\n" +
+			"hand, what it remembers is compared too. A copy of a trail is verified with --public-key,\n" +
+			"which does not look at a data directory unless --data names one.",
+		Example: "  daypass trail verify /var/log/daypass --data /var/lib/daypass\n" +
 			"  daypass trail verify copy/ --public-key trail.pub --since 30d",
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.verifyTrails(cmd.Context(), &f, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f.writer = len(f.keys) == 0 || cmd.Flags().Changed("data")
+			return a.verifyTrails(cmd.Context(), &f, args[0])
+		},
 	}
 	fs := cmd.Flags()
 	a.addDataFlag(fs, &f.data)
@@ -67,6 +74,8 @@ type verifiedTrail struct {
 	To       time.Time      `json:"to,omitzero"`
 	Pending  []string       `json:"pending"`
 	Findings []trailFinding `json:"findings"`
+	// Writer says that what the server remembers was compared.
+	Writer bool `json:"writer"`
 }
 
 type trailFinding struct {
@@ -86,18 +95,21 @@ func (a *app) verifyTrails(ctx context.Context, f *verifyFlags, dir string) (err
 	if opts.Until, err = parseMoment("--until", f.until, a.now()); err != nil {
 		return err
 	}
-	places, err := trailsIn(dir)
+	if opts.States, err = f.states(); err != nil {
+		return err
+	}
+	places, err := trailsIn(dir, opts.States)
 	if err != nil {
 		return err
 	}
 	reports, findings := []verifiedTrail{}, 0
 	for _, place := range places {
-		opts.Account, opts.Region = place[0], place[1]
+		opts.Account, opts.Region = place.Account, place.Region
 		r, err := trail.Verify(ctx, opts)
 		if err != nil {
 			return err
 		}
-		reports = append(reports, newVerifiedTrail(place, r))
+		reports = append(reports, newVerifiedTrail(place, r, len(opts.States) > 0))
 		findings += len(r.Findings)
 	}
 	if err := a.printTrails(reports); err != nil || findings == 0 {
@@ -126,23 +138,47 @@ func (f *verifyFlags) publicKeys() (keys []*rsa.PublicKey, err error) {
 	return keys, nil
 }
 
-// trailsIn finds the accounts and regions of the trails in a directory.
-func trailsIn(dir string) (places [][2]string, err error) {
+// states returns what the server of the data directory remembers of its trail;
+// nothing where there is none.
+func (f *verifyFlags) states() ([][]byte, error) {
+	if !f.writer {
+		return nil, nil
+	}
+	b, err := spool.ReadState(eventsDir(f.data), trailSink)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && b == nil {
+		return nil, nil
+	}
+	return [][]byte{b}, err
+}
+
+// trailsIn finds the accounts and regions of the trails in a directory, those
+// too that only a writer knows of.
+func trailsIn(dir string, states [][]byte) (places []trail.Place, err error) {
+	for _, b := range states {
+		if places, err = trail.PlacesOf(b); err != nil {
+			return nil, err
+		}
+	}
+	found := false
 	for _, kind := range []string{"CloudTrail", "CloudTrail-Digest"} {
 		paths, err := filepath.Glob(filepath.Join(escapeGlob(dir), "AWSLogs", "*", kind, "*"))
 		if err != nil {
 			return nil, err
 		}
 		for _, path := range paths {
+			found = true
 			account := filepath.Base(filepath.Dir(filepath.Dir(path)))
-			if place := [2]string{account, filepath.Base(path)}; !slices.Contains(places, place) {
+			if place := (trail.Place{Account: account, Region: filepath.Base(path)}); !slices.Contains(places, place) {
 				places = append(places, place)
 			}
 		}
 	}
-	if len(places) == 0 {
-		return nil, &commandError{code: exitNotFound, err: fmt.Errorf("no trail is in %s", dir),
-			hint: "it is the directory that 'daypass serve --trail' was given"}
+	if !found {
+		hint := "it is the directory that 'daypass serve --trail' was given"
+		if len(places) > 0 {
+			hint += "\nthe server remembers one: where this is that directory, all of it was removed"
+		}
+		return nil, &commandError{code: exitNotFound, err: fmt.Errorf("no trail is in %s", dir), hint: hint}
 	}
 	return places, nil
 }
@@ -152,8 +188,8 @@ func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
 }
 
-func newVerifiedTrail(place [2]string, r *trail.Report) verifiedTrail {
-	v := verifiedTrail{Account: place[0], Region: place[1], Digests: r.Digests, Files: r.Files, Records: r.Records,
+func newVerifiedTrail(place trail.Place, r *trail.Report, writer bool) verifiedTrail {
+	v := verifiedTrail{Account: place.Account, Region: place.Region, Writer: writer, Digests: r.Digests, Files: r.Files, Records: r.Records,
 		From: r.From, To: r.To, Pending: []string{}, Findings: []trailFinding{}}
 	v.Pending = append(v.Pending, r.Pending...)
 	for _, f := range r.Findings {
@@ -173,7 +209,8 @@ func (a *app) printTrails(reports []verifiedTrail) error {
 		}
 		rows = append(rows, [2]string{"digests", strconv.Itoa(r.Digests)},
 			[2]string{"files", fmt.Sprintf("%d, with %s", r.Files, count(r.Records, "record"))},
-			[2]string{"pending", count(len(r.Pending), "file") + " that no digest vouches for yet"})
+			[2]string{"pending", count(len(r.Pending), "file") + " that no digest vouches for yet"},
+			[2]string{"newest", newestCheck(r.Writer)})
 		if len(r.Findings) == 0 {
 			a.pairs(append(rows, [2]string{"findings", a.green("none")}))
 			continue
@@ -188,6 +225,14 @@ func (a *app) printTrails(reports []verifiedTrail) error {
 		}
 	}
 	return nil
+}
+
+// newestCheck says whether the removal of the newest files would be found.
+func newestCheck(writer bool) string {
+	if writer {
+		return "as the server's data directory remembers"
+	}
+	return "not known: --data names the directory of the server that writes the trail"
 }
 
 // count writes a number and what it counts.

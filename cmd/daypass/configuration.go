@@ -67,7 +67,7 @@ func (a *app) setFromEnvironment(flags *pflag.FlagSet) (err error) {
 		}
 		for _, v := range values {
 			if e := flags.Set(f.Name, v); e != nil {
-				err = usagef("%s=%s: %v", name, value, e)
+				err = usagef("%s: %v", name, flagError(e))
 			}
 		}
 	})
@@ -134,9 +134,35 @@ func setValue(flags *pflag.FlagSet, name string, value any) error {
 			}
 		}
 		return nil
+	case []map[string]any:
+		for _, table := range v {
+			if err := setValue(flags, name, table); err != nil {
+				return err
+			}
+		}
+		return nil
 	case map[string]any:
-		return errors.New("a table is not a setting")
+		f, ok := flags.Lookup(name).Value.(tableFlag)
+		if !ok {
+			return errors.New("a table is not a setting")
+		}
+		return f.setTable(v)
 	default:
-		return flags.Set(name, fmt.Sprint(v))
+		return flagError(flags.Set(name, fmt.Sprint(v)))
 	}
+}
+
+// A secretFlag is a flag whose value may hold what is not to be shown.
+type secretFlag interface{ secretValue() }
+
+// flagError leaves the value out of the error of a flag, where it may be secret.
+func flagError(err error) error {
+	var e *pflag.InvalidValueError
+	if !errors.As(err, &e) {
+		return err
+	}
+	if _, ok := e.GetFlag().Value.(secretFlag); !ok {
+		return err
+	}
+	return fmt.Errorf("invalid argument for %q flag: %w", "--"+e.GetFlag().Name, errors.Unwrap(e))
 }

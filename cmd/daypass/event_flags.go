@@ -19,6 +19,11 @@ type eventFlags struct {
 	logAge    lifetimeFlag
 	logKeep   int
 	trail     string
+	webhooks  webhookFlag
+	allow     []string
+	// bucketLogs is how long an event waits before it is delivered in its
+	// bucket's log.
+	bucketLogs lifetimeFlag
 }
 
 func addEventFlags(fs *pflag.FlagSet, f *eventFlags) {
@@ -30,6 +35,10 @@ func addEventFlags(fs *pflag.FlagSet, f *eventFlags) {
 	fs.Var(&f.logSize, "access-log-max-size", "size from which the access log goes on in a new file; 0: any")
 	fs.Var(&f.logAge, "access-log-max-age", "age from which the access log goes on in a new file; 0: any")
 	fs.IntVar(&f.logKeep, "access-log-keep", 0, "how many old files of the access log are kept; 0: all")
+	f.bucketLogs = lifetimeFlag(5 * time.Minute)
+	fs.Var(&f.bucketLogs, "log-delivery-interval", "how long access logs of buckets (PutBucketLogging) wait for more before they are delivered")
+	fs.Var(&f.webhooks, "webhook", "endpoint that is told of events, such as name=orders,url=https://…,secret-file=FILE,events=object-created (may repeat; serve only)")
+	fs.StringArrayVar(&f.allow, "webhook-allow", nil, "address or range, not public, that webhooks may be sent to (may repeat)")
 	fs.StringVar(&f.trail, "trail", "", "directory for CloudTrail-shaped files and signed digests (serve only)")
 }
 
@@ -40,8 +49,17 @@ func (f *eventFlags) config() (eventConfig, error) {
 	if f.logAge < 0 || f.logKeep < 0 {
 		return eventConfig{}, usagef("--access-log-max-age and --access-log-keep must not be negative")
 	}
+	if f.bucketLogs <= 0 {
+		return eventConfig{}, usagef("--log-delivery-interval must be positive")
+	}
+	allow, err := parseAllowlist(f.allow)
+	if err != nil {
+		return eventConfig{}, err
+	}
 	return eventConfig{
-		maxAge: time.Duration(f.maxAge), maxBytes: f.maxSize.bytes, trail: f.trail,
+		webhooks: f.webhooks, webhookAllow: allow,
+		logInterval: time.Duration(f.bucketLogs),
+		maxAge:      time.Duration(f.maxAge), maxBytes: f.maxSize.bytes, trail: f.trail,
 		accessLog: audit.LogFileOptions{Path: f.accessLog, MaxBytes: f.logSize.bytes, MaxAge: time.Duration(f.logAge), Keep: f.logKeep},
 	}, nil
 }

@@ -17,16 +17,25 @@ import (
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/audit"
 	"github.com/daypass/daypass/audit/spool"
+	"github.com/daypass/daypass/notify"
 	"github.com/daypass/daypass/server"
 )
 
 // Every request of a node becomes one event. The spool keeps it on disk, and
-// sinks read it from there: the access log, the trail.
+// sinks read it from there: the access log, the trail, the access logs of
+// buckets, the webhooks.
 
 // The names of the sinks, by which the spool knows how far each is.
 const (
-	accessLogSink = "access-log"
-	trailSink     = "trail"
+	accessLogSink  = "access-log"
+	trailSink      = "trail"
+	bucketLogsSink = "bucket-logs"
+)
+
+// How long sinks let requests go first while the machine is busy.
+const (
+	accessLogPatience = 30 * time.Second
+	trailPatience     = 4 * time.Minute
 )
 
 // lastDelivery is how long a node that stops waits for its sinks. What they do
@@ -42,6 +51,12 @@ type eventConfig struct {
 	maxBytes  int64
 	accessLog audit.LogFileOptions // an empty path: none
 	trail     string               // directory; empty: none
+	webhooks  webhookFlag
+	// webhookAllow are the addresses that webhooks may be sent to although
+	// they are not public.
+	webhookAllow notify.Allowlist
+	// logInterval is how long an event waits for others of its bucket's log.
+	logInterval time.Duration
 	// noSinks leaves the sinks of the data directory to another process,
 	// which goes on where they were.
 	noSinks bool
@@ -55,7 +70,12 @@ type sinks struct {
 	hurried context.Context // ends when sinks are to wait for nothing more
 	hurry   context.CancelFunc
 	running sync.WaitGroup
+	load    load
 	log     *slog.Logger
+	metrics *metrics // nil: none
+	// busy tell of sinks that do not read to the end whether they still have
+	// something to do.
+	busy []func() bool
 }
 
 // openEvents opens the spool and starts the sinks.
@@ -65,19 +85,28 @@ func (n *node) openEvents(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	opened, err := spool.Open(spool.Options{Dir: dir, Consumers: consumers, RetainAge: c.maxAge, RetainBytes: c.maxBytes,
-		SegmentBytes: segmentBytes(c.maxBytes), MaxBytes: awayFactor * c.maxBytes, Logger: n.log, Now: n.app.now})
-	if err != nil {
-		return err
+	if !c.noSinks {
+		if n.webhooks, err = c.webhooks.endpoints(n.app.env); err != nil {
+			return err
+		}
 	}
 	s := &sinks{log: n.log}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.hurried, s.hurry = context.WithCancel(context.Background())
+	opened, err := spool.Open(spool.Options{Dir: dir, Busy: s.isBusy, Consumers: consumers, Late: c.webhooks.sinks(), RetainAge: c.maxAge, RetainBytes: c.maxBytes,
+		SegmentBytes: segmentBytes(c.maxBytes), MaxBytes: awayFactor * c.maxBytes, Logger: n.log, Now: n.app.now})
+	if err != nil {
+		s.stop()
+		s.hurry()
+		return err
+	}
 	n.spool, n.sinks = opened, s
 	n.release = append(n.release, n.closeEvents)
 	n.events = fanOut{opened}
 	if n.config.opsListen != "" {
 		n.metrics = newMetrics(opened)
+		n.metrics.times, n.metrics.tracing = n.times, n.tracing
+		s.metrics = n.metrics
 		n.events = fanOut{opened, n.metrics}
 	}
 	return n.startSinks(ctx)
@@ -94,7 +123,7 @@ func (c *eventConfig) consumers(dir string) (names []string, err error) {
 	if c.trail != "" {
 		names = append(names, trailSink)
 	}
-	return names, nil
+	return append(append(names, bucketLogsSink), c.webhooks.sinks()...), nil
 }
 
 // awayFactor is how much more than --events-max-size is kept while a sink is
@@ -121,15 +150,23 @@ func sinksOf(dir string) (names []string, err error) {
 
 func (n *node) startSinks(ctx context.Context) error {
 	c := &n.config.events
-	if c.accessLog.Path != "" && !c.noSinks {
+	if c.noSinks {
+		return nil
+	}
+	if c.accessLog.Path != "" {
 		if err := n.startAccessLog(); err != nil {
 			return err
 		}
 	}
-	if c.trail != "" && !c.noSinks {
-		return n.startTrail(ctx)
+	if c.trail != "" {
+		if err := n.startTrail(ctx); err != nil {
+			return err
+		}
 	}
-	return nil
+	if err := n.startWebhooks(); err != nil {
+		return err
+	}
+	return n.startBucketLogs()
 }
 
 // startAccessLog writes the access log, and reopens its file at SIGHUP.
@@ -147,10 +184,11 @@ func (n *node) startAccessLog() error {
 	}
 	s := n.sinks
 	s.names = append(s.names, accessLogSink)
+	s.metrics.addSink(accessLogSink)
 	s.running.Go(func() {
-		_ = consumer.Deliver(s.ctx, spool.Limit{}, put, s.failed("the access log cannot be written")) // nil: it was stopped
+		_ = consumer.Deliver(s.ctx, spool.Limit{Patience: accessLogPatience}, put, s.failed(accessLogSink, "the access log cannot be written")) // nil: it was stopped
 		if err := file.Close(); err != nil {
-			s.failed("the access log cannot be closed")(err)
+			s.failed(accessLogSink, "the access log cannot be closed")(err)
 		}
 	})
 	hangup := make(chan os.Signal, 1)
@@ -161,7 +199,7 @@ func (n *node) startAccessLog() error {
 			select {
 			case <-hangup:
 				if err := file.Reopen(); err != nil {
-					s.failed("the access log cannot be opened again")(err)
+					s.failed(accessLogSink, "the access log cannot be opened again")(err)
 				}
 			case <-s.ctx.Done():
 				return
@@ -171,9 +209,15 @@ func (n *node) startAccessLog() error {
 	return nil
 }
 
-// failed returns a function that logs failures of a sink.
-func (s *sinks) failed(what string) func(error) {
-	return func(err error) { s.log.Error(what, "err", err) }
+// isBusy reports whether sinks should let requests go first.
+func (s *sinks) isBusy() bool { return s.hurried.Err() == nil && s.load.busy() }
+
+// failed returns a function that logs and counts failures of a sink.
+func (s *sinks) failed(sink, what string) func(error) {
+	return func(err error) {
+		s.metrics.sinkFailed(sink)
+		s.log.Error(what, "sink", sink, "err", err)
+	}
 }
 
 // closeEvents lets the sinks catch up with what is in the spool, for a time,
@@ -182,8 +226,9 @@ func (n *node) closeEvents() error {
 	ctx, cancel := context.WithTimeout(context.Background(), lastDelivery)
 	defer cancel()
 	s := n.sinks
+	err := n.spool.Sync(ctx)
 	s.hurry()
-	if err := n.spool.Sync(ctx); err == nil {
+	if err == nil {
 		for n.behind() && ctx.Err() == nil {
 			time.Sleep(5 * time.Millisecond)
 		}
@@ -193,10 +238,11 @@ func (n *node) closeEvents() error {
 	return n.spool.Close()
 }
 
-// behind reports whether a sink has not read everything.
+// behind reports whether a sink has something left to do.
 func (n *node) behind() bool {
 	lag := n.spool.Stats().Lag
-	return slices.ContainsFunc(n.sinks.names, func(name string) bool { return lag[name] > 0 })
+	return slices.ContainsFunc(n.sinks.names, func(name string) bool { return lag[name] > 0 }) ||
+		slices.ContainsFunc(n.sinks.busy, func(busy func() bool) bool { return busy() })
 }
 
 // A fanOut gives events to all of its sinks.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -224,12 +225,12 @@ func TestSinksSurviveWithout(t *testing.T) {
 		n.config.data = data
 		n.config.events = eventConfig{noSinks: noSinks}
 		n.config.events.accessLog.Path = filepath.Join(data, "access.log")
-		if err := n.openEvents(t.Context()); err != nil {
+		if err := errors.Join(n.openStore(), n.openState(t.Context()), n.openEvents(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		e := passEvent()
 		n.events.Append(&e)
-		if err := n.closeEvents(); err != nil {
+		if err := n.close(); err != nil {
 			t.Fatal(err)
 		}
 	}

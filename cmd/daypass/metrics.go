@@ -13,6 +13,7 @@ import (
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/audit/spool"
+	"github.com/daypass/daypass/internal/tracing"
 	"github.com/daypass/daypass/limits"
 	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/server"
@@ -27,9 +28,14 @@ type metrics struct {
 	received   *prometheus.CounterVec
 	sent       *prometheus.CounterVec
 	passes     *prometheus.CounterVec
+	admin      *prometheus.CounterVec
+	webhooks   *prometheus.CounterVec
 	total      *prometheus.HistogramVec
 	turnAround *prometheus.HistogramVec
+	sinks      *prometheus.CounterVec
 	actions    map[daypass.Action]bool
+	times      *operationTimes
+	tracing    *tracing.Tracing // nil where nothing is traced
 
 	mu     sync.RWMutex
 	series map[seriesKey]*series // made when they are first counted
@@ -77,8 +83,11 @@ func newMetrics(events *spool.Spool) *metrics {
 		received:   counter("daypass_received_bytes_total", "Bytes of request bodies.", "action"),
 		sent:       counter("daypass_sent_bytes_total", "Bytes of response bodies.", "action"),
 		passes:     counter("daypass_pass_requests_total", "Requests with a pass, by what became of them: used, exhausted, revoked, or refused for another reason.", "outcome"),
+		admin:      counter("daypass_admin_requests_total", "Requests to the admin API, by action and HTTP status.", "action", "status"),
+		webhooks:   counter("daypass_webhook_deliveries_total", "Attempts to deliver to a webhook, by outcome: delivered, failed (and tried again), dropped, discarded.", "webhook", "outcome"),
 		total:      histogram("daypass_request_duration_seconds", "Time from the arrival of a request to the last byte of its answer."),
 		turnAround: histogram("daypass_turn_around_seconds", "Time from the last byte of a request to the first of its answer."),
+		sinks:      counter("daypass_sink_failures_total", "Attempts of a sink that failed, and what it dropped.", "sink"),
 		actions:    make(map[daypass.Action]bool),
 		series:     make(map[seriesKey]*series),
 	}
@@ -95,10 +104,16 @@ func newMetrics(events *spool.Spool) *metrics {
 // for: a server whom nobody asks needs no memory for those of the Go runtime.
 func (m *metrics) gatherer() *prometheus.Registry {
 	r := prometheus.NewRegistry()
-	r.MustRegister(m.requests, m.refusals, m.received, m.sent, m.passes, m.total, m.turnAround,
+	r.MustRegister(m.requests, m.refusals, m.received, m.sent, m.passes, m.admin, m.webhooks, m.total, m.turnAround, m.sinks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newSpoolCollector(m.events),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "daypass_build_info", Help: "The version that runs; the value is 1.",
 			ConstLabels: prometheus.Labels{"version": readVersion().Version}}, func() float64 { return 1 }))
+	if m.times != nil {
+		r.MustRegister(m.times)
+	}
+	if m.tracing != nil {
+		r.MustRegister(newSpanCollector(m.tracing))
+	}
 	return r
 }
 
@@ -111,6 +126,11 @@ func (m *metrics) handler() http.Handler {
 
 // Append implements server.EventSink.
 func (m *metrics) Append(e *daypass.Event) {
+	if e.Action.Service() == daypass.ServiceDaypass {
+		// Both are of a table: the API's routes, and its errors.
+		m.admin.WithLabelValues(string(e.Action), strconv.Itoa(e.Status)).Inc()
+		return
+	}
 	k := m.key(e)
 	m.mu.RLock()
 	s := m.series[k]
@@ -239,5 +259,19 @@ func (c *spoolCollector) Collect(out chan<- prometheus.Metric) {
 	out <- prometheus.MustNewConstMetric(c.writeFail, gauge, failing)
 	for name, n := range st.Lag {
 		out <- prometheus.MustNewConstMetric(c.lag, gauge, float64(n), name)
+	}
+}
+
+// addSink makes a sink's failures count from 0. There may be no metrics.
+func (m *metrics) addSink(name string) {
+	if m != nil {
+		m.sinks.WithLabelValues(name)
+	}
+}
+
+// sinkFailed counts a failure of a sink.
+func (m *metrics) sinkFailed(name string) {
+	if m != nil {
+		m.sinks.WithLabelValues(name).Inc()
 	}
 }

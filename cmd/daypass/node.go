@@ -21,6 +21,8 @@ import (
 	"github.com/daypass/daypass/admin"
 	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/client"
+	"github.com/daypass/daypass/internal/tracing"
+	"github.com/daypass/daypass/notify"
 	"github.com/daypass/daypass/policy"
 	"github.com/daypass/daypass/server"
 	"github.com/daypass/daypass/sign"
@@ -40,6 +42,7 @@ type nodeConfig struct {
 	publicURLs []string
 	server     server.Config
 	events     eventConfig
+	tracing    *tracing.Config // nil: no traces
 	drain      time.Duration
 	// grace is how long revocations may be out of date; negative: not at all,
 	// zero: the default.
@@ -56,17 +59,22 @@ type node struct {
 	log     *slog.Logger
 	store   *store.Store
 	state   *state.State
+	s3      *server.Server // nil until listenS3
 	spool   *spool.Spool
 	sinks   *sinks
-	metrics *metrics // nil where nobody could ask for them
+	metrics *metrics        // nil where nobody could ask for them
+	times   *operationTimes // nil in the same case
+	tracing *tracing.Tracing
 	events  fanOut
-	release []func() error // in order of opening
-	base    string         // base URL of the S3 endpoint as it listens
-	ops     string
-	started time.Time
-	ready   atomic.Bool
-	servers []*http.Server
-	failed  chan error
+	// webhooks are where events are sent, none where nobody is told.
+	webhooks notify.Endpoints
+	release  []func() error // in order of opening
+	base     string         // base URL of the S3 endpoint as it listens
+	ops      string
+	started  time.Time
+	ready    atomic.Bool
+	servers  []*http.Server
+	failed   chan error
 }
 
 // openNode opens data directory and listeners. Nothing is served until run.
@@ -75,6 +83,7 @@ func (a *app) openNode(ctx context.Context, c nodeConfig, log *slog.Logger) (*no
 		return nil, err
 	}
 	n := &node{config: c, app: a, log: log, started: a.now(), failed: make(chan error, 3)}
+	n.startTracing()
 	err := n.openStore()
 	if err == nil {
 		err = n.openState(ctx)
@@ -91,7 +100,7 @@ func (n *node) openStore() error {
 		return hinted(fmt.Errorf("cannot open the data directory: %w", err),
 			"does another daypass use it? Only one process may; stop that one, or choose another --data")
 	}
-	n.store = store.New(driver)
+	n.store = store.New(n.instrumentStore(driver))
 	n.release = append(n.release, n.store.Close)
 	return nil
 }
@@ -105,7 +114,7 @@ func (n *node) openState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	n.state, err = state.Open(ctx, driver, key, state.Options{
+	n.state, err = state.Open(ctx, n.instrumentState(driver), key, state.Options{
 		Clock: n.app.now, Rand: n.app.rand, Log: n.log, Grace: n.config.grace, MaxLifetime: n.config.server.MaxLifetime,
 	})
 	if err != nil {
@@ -160,12 +169,17 @@ func (n *node) listen(ctx context.Context) error {
 func (n *node) listenS3() error {
 	config := n.config.server
 	config.Store, config.Keys, config.Settings = n.store, n.state, n.state
+	config.Destinations = n.webhooks
 	config.Ledger, config.Revocations, config.Passes = n.state, n.state, n.state
 	var err error
 	if config.PINKey, err = n.state.DeriveKey("pin cookie"); err != nil {
 		return err
 	}
-	config.Clock, config.Rand, config.Logger, config.Events = n.app.now, n.app.rand, n.log, n.events
+	config.Clock, config.Rand, config.Logger = n.app.now, n.app.rand, n.log
+	if len(n.events) > 0 {
+		config.Events = n.events
+	}
+	n.trace(&config)
 	l, err := listenTCP(n.config.listen, "--listen")
 	if err != nil {
 		return err
@@ -175,6 +189,7 @@ func (n *node) listenS3() error {
 		l.Close()
 		return err
 	}
+	n.s3 = handler
 	s := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), ConnContext: server.ConnContext}
 	n.base = "http://" + l.Addr().String()
@@ -244,9 +259,10 @@ func answer(w http.ResponseWriter, ok bool) {
 // socket, whose file permissions decide.
 func (n *node) admin(local bool) (http.Handler, error) {
 	c := admin.Config{Keys: n.state, Passes: n.state, Presign: n.presign, CheckPolicy: checkPolicy, TrustLocal: local,
-		Clock: n.app.now, Log: n.log, Rand: n.app.rand, MaxLifetime: n.config.server.MaxLifetime,
+		Clock: n.app.now, Log: n.log, Rand: n.app.rand, MaxLifetime: n.config.server.MaxLifetime, Events: n.events,
 		Server: client.Server{Version: readVersion().Version, Region: n.config.server.Region,
 			PublicURLs: n.urls(), Started: n.started, PID: os.Getpid()}}
+	c.Try, c.Past, c.MaxSignatureAge = n.tryURL, n.pastEvents, n.config.server.MaxSignatureAge
 	if !local {
 		c.Authenticate = n.authenticateAdmin()
 	}

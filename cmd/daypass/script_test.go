@@ -17,6 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/client"
 )
@@ -41,6 +42,11 @@ func TestMain(m *testing.M) {
 			}
 			os.Exit(run(ctx, os.Args[1:], a))
 		},
+		"bench-node": func() {
+			if err := benchNode(os.Args[1:]); err != nil {
+				panic(err)
+			}
+		},
 	})
 }
 
@@ -61,7 +67,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"open": open, "waitready": waitReady, "endpoint": endpoint, "freeaddress": freeAddress, "seen": seen,
-			"logged": logged, "contains": contains, "damage": damage, "hangup": hangup,
+			"logged": logged, "rmdigests": moveDigests, "tamper": tamper, "restoredigests": moveDigests, "contains": contains, "damage": damage, "hangup": hangup,
 		},
 	})
 }
@@ -163,13 +169,44 @@ func logged(ts *testscript.TestScript, neg bool, args []string) {
 	n := 0
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		n = 0
-		err := spool.Read(context.Background(), eventsDir(ts.MkAbs(args[0])), spool.Filter{}, func(spool.Entry) error { n++; return nil })
+		err := spool.Read(context.Background(), eventsDir(ts.MkAbs(args[0])), spool.Filter{}, func(e spool.Entry) error {
+			if e.Event == nil || e.Event.Action.Service() != daypass.ServiceDaypass {
+				n++
+			}
+			return nil
+		})
 		ts.Check(err)
 		if fmt.Sprint(n) == args[1] {
 			return
 		}
 	}
 	ts.Fatalf("%d events after 30 s", n)
+}
+
+// tamper lets a URL live for longer than was signed: tamper FILE NEW.
+func tamper(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tamper FILE NEW")
+	}
+	text := strings.Replace(ts.ReadFile(args[0]), "X-Amz-Expires=", "X-Amz-Expires=1", 1)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// moveDigests moves the digests of a trail away, or back: rmdigests DIR.
+func moveDigests(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: rmdigests DIR")
+	}
+	found, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "AWSLogs", "*", "CloudTrail-Digest"))
+	ts.Check(err)
+	away := ts.MkAbs("digests")
+	if len(found) == 1 {
+		ts.Check(os.Rename(found[0], away))
+		return
+	}
+	found, err = filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "AWSLogs", "*"))
+	ts.Check(err)
+	ts.Check(os.Rename(away, filepath.Join(found[0], "CloudTrail-Digest")))
 }
 
 // contains waits until a file is there and has a text: contains FILE TEXT.

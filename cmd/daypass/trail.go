@@ -63,10 +63,11 @@ func (n *node) startTrail(ctx context.Context) error {
 	}
 	s := n.sinks
 	s.names = append(s.names, trailSink)
+	s.metrics.addSink(trailSink)
 	source := &trailSource{consumer: n.spool.Consumer(trailSink), hurried: s.hurried}
 	s.running.Go(func() {
 		forGood := func(error) bool { return false } // it is stopped before the spool closes
-		_ = w.Run(s.ctx, source, forGood, s.failed("the trail cannot be written"))
+		_ = w.Run(s.ctx, source, forGood, s.failed(trailSink, "the trail cannot be written"))
 	})
 	return nil
 }
@@ -99,7 +100,7 @@ func (s *trailSource) next(ctx context.Context) (*spool.Batch, error) {
 	patient, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.hurried, cancel)()
-	b, err := s.consumer.Next(patient, spool.Limit{Bytes: trailFileBytes, Wait: trailFileWait})
+	b, err := s.consumer.Next(patient, spool.Limit{Bytes: trailFileBytes, Wait: trailFileWait, Patience: trailPatience})
 	if err != nil && s.hurried.Err() != nil && ctx.Err() == nil {
 		return s.consumer.Next(ctx, spool.Limit{Bytes: trailFileBytes})
 	}

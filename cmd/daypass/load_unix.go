@@ -1,0 +1,52 @@
+//go:build unix
+
+package main
+
+import (
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// A load tells whether this process has as much to do as the machine lets it.
+type load struct {
+	mu       sync.Mutex
+	at       time.Time
+	cpu      time.Duration
+	switches int64
+	last     bool
+}
+
+// It is busy when it takes most of the processors that it may use, or a good
+// part while others take them away from it so often in a second.
+const (
+	loadEvery    = 100 * time.Millisecond
+	mostlyBusy   = 0.75
+	partlyBusy   = 0.25
+	takenAwayToo = 100
+)
+
+// busy reports whether the process was busy in the last tenth of a second or
+// so.
+func (l *load) busy() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	passed := now.Sub(l.at)
+	if passed < loadEvery {
+		return l.last
+	}
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return false
+	}
+	cpu := time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	switches := int64(u.Nivcsw)
+	share := (cpu - l.cpu).Seconds() / passed.Seconds() / float64(runtime.GOMAXPROCS(0))
+	taken := float64(switches-l.switches) / passed.Seconds()
+	// The first look, and one after a long time, say nothing of now.
+	l.last = passed < 10*loadEvery && (share >= mostlyBusy || share >= partlyBusy && taken >= takenAwayToo)
+	l.at, l.cpu, l.switches = now, cpu, switches
+	return l.last
+}
