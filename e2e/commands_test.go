@@ -20,13 +20,15 @@ type tool struct {
 	args []string // before the others
 	env  []string
 	dir  string
+	// stdin is what the tool reads, if it does.
+	stdin string
 }
 
 // try runs the tool and returns what it printed.
 func (c tool) try(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), c.path, append(c.args[:len(c.args):len(c.args)], args...)...)
-	cmd.Env, cmd.Dir = programEnv(c.env...), c.dir
+	cmd.Env, cmd.Dir, cmd.Stdin = programEnv(c.env...), c.dir, strings.NewReader(c.stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()

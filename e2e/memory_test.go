@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	idleBudget = 30 << 20 // resident memory of an idle server
+	idleBudget    = 30 << 20 // resident memory of an idle server
+	idleAnonymous = 9 << 20  // that part of it that the kernel can neither share nor drop
 	// streamBudget is what 8 concurrent transfers may add: a mebibyte each,
 	// and as much again for garbage that is not collected yet.
 	streams, streamBudget = 8, 16 << 20
@@ -79,6 +80,9 @@ func TestMemory(t *testing.T) {
 	t.Logf("measured: idle %.1f MiB resident, %.1f anonymous, peak %.1f", mib(idle), mib(s.memory(t, "RssAnon")), mib(s.memory(t, "VmHWM")))
 	if idle > idleBudget {
 		t.Errorf("an idle server takes %.1f MiB, more than %d", mib(idle), idleBudget>>20)
+	}
+	if own := s.memory(t, "RssAnon"); own > idleAnonymous {
+		t.Errorf("%.1f MiB of an idle server's memory are its own, more than %d", mib(own), idleAnonymous>>20)
 	}
 	put, get := sign(0)
 	// The first large transfers fill the pools that later ones share.

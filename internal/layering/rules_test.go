@@ -24,7 +24,8 @@ var rules = []rule{
 	{dir: "s3", own: []string{"."}},
 	{dir: "audit", own: []string{"."}},
 	{dir: "audit/spool", own: []string{".", "audit"}},
-	{dir: "audit/trail", own: []string{".", "audit"}},
+	{dir: "audit/bucketlog", own: []string{".", "audit", "audit/spool"}},
+	{dir: "audit/trail", own: []string{".", "audit"}, third: []string{"github.com/klauspost/compress/gzip"}},
 
 	{dir: "store", own: []string{"."}, third: []string{"github.com/minio/crc64nvme"}},
 	{dir: "store/storetest", own: []string{".", "store"}},
@@ -44,8 +45,9 @@ var rules = []rule{
 		"modernc.org/sqlite",
 	}},
 
-	{dir: "server", own: []string{".", "sign", "limits", "policy", "s3", "store", "state", "audit"}, third: []string{"golang.org/x/time/rate"}},
+	{dir: "server", own: []string{".", "sign", "limits", "policy", "s3", "store", "state", "audit", "audit/bucketlog"}, third: []string{"golang.org/x/time/rate"}},
 
+	{dir: "notify", own: []string{".", "audit/spool", "limits", "s3"}},
 	{dir: "client", own: []string{".", "sign"}},
 	{dir: "admin", own: []string{".", "client", "limits", "policy", "sign", "state"}},
 
@@ -62,13 +64,20 @@ var rules = []rule{
 
 	{dir: "internal/explain", own: []string{".", "limits", "s3", "sign"}},
 	{dir: "internal/leaks", own: []string{".", "sign"}},
+	{dir: "internal/instrument", own: []string{".", "store", "state"}},
 	{dir: "internal/layering"},
+	{dir: "internal/tracing", own: []string{".", "audit", "s3", "server", "state"}, third: []string{
+		"go.opentelemetry.io/otel",
+		"google.golang.org/protobuf/encoding/protowire",
+	}},
 }
 
 // testModules may be imported by every test and by the conformance suites.
 var testModules = []string{
 	"github.com/google/go-cmp",
 	"github.com/rogpeppe/go-internal",
+	"go.opentelemetry.io/proto/slim/otlp", // decodes what internal/tracing writes by hand
+	"google.golang.org/protobuf/proto",
 	"pgregory.net/rapid",
 }
 
