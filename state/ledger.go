@@ -302,6 +302,7 @@ func (s *State) leftOf(ctx context.Context, b *Budget) (within, free int64, err 
 	u, ok := s.usedUp.get(e.id, s.now())
 	if !ok || u.object == object && u.within > 0 {
 		mark := s.usedUp.mark()
+		done := s.settling.of(e.id) // before the entry, which may get it meanwhile
 		data, err := s.data(ctx, e.id)
 		if err != nil {
 			return 0, 0, err
@@ -310,7 +311,7 @@ func (s *State) leftOf(ctx context.Context, b *Budget) (within, free int64, err 
 		if err != nil {
 			return 0, 0, err
 		}
-		l.settle(s.settling.of(e.id))
+		l.settle(done)
 		if u = (usedUp{l.object, l.within(b.capacity())}); u.within == 0 || u.object != object {
 			s.usedUp.put(e.id, u, s.now(), mark)
 		}

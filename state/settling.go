@@ -3,6 +3,7 @@ package state
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -118,6 +119,20 @@ func (q *settling) get(id string) (u unsettled, ok bool) {
 func (q *settling) of(id string) []settlement {
 	u, _ := q.get(id)
 	return u.list
+}
+
+// ofPass returns the settlements that are to be written to the entries of a
+// pass, by entry.
+func (q *settling) ofPass(pass string) map[string][]settlement {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	found := map[string][]settlement{}
+	for id, u := range q.entries {
+		if strings.HasPrefix(id, pass+"/") {
+			found[id] = u.list[:len(u.list):len(u.list)]
+		}
+	}
+	return found
 }
 
 // done forgets settlements that were written: the first ones of the entry's,

@@ -26,6 +26,9 @@ const maxSpendingEntries = 1000
 // Spending returns what is drawn of a pass.
 func (s *State) Spending(ctx context.Context, pass string) (sum Spending, err error) {
 	const op = "state.Spending"
+	// Before the entries: what is written in between is in both, which counts
+	// once.
+	waiting := s.settling.ofPass(pass)
 	entries, err := s.driver.PassEntries(ctx, pass, "", maxSpendingEntries+1)
 	if err != nil {
 		return sum, failed(op, err)
@@ -34,7 +37,7 @@ func (s *State) Spending(ctx context.Context, pass string) (sum Spending, err er
 		entries = entries[:maxSpendingEntries]
 	}
 	for i := range entries {
-		if err := sum.add(pass, &entries[i], s.settling.of(entries[i].ID)); err != nil {
+		if err := sum.add(pass, &entries[i], waiting[entries[i].ID]); err != nil {
 			return sum, failed(op, err)
 		}
 	}

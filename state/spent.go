@@ -30,6 +30,7 @@ func (s *State) WritesSpent(ctx context.Context, c Count) (bool, error) {
 		return false, failed(op, err)
 	}
 	id := c.ref().id
+	done := s.settling.of(id) // before the entry, which may get it meanwhile
 	data, err := s.data(ctx, id)
 	if err != nil {
 		return false, failed(op, err)
@@ -38,6 +39,6 @@ func (s *State) WritesSpent(ctx context.Context, c Count) (bool, error) {
 	if err != nil {
 		return false, failed(op, err)
 	}
-	v.release(s.settling.of(id))
+	v.release(done)
 	return v.used >= c.Uses, nil
 }
