@@ -40,15 +40,14 @@ func appendLogTime(dst []byte, t time.Time) []byte {
 // Unlike S3, whose lines a client can forge with quotes in a header, it
 // percent-encodes quotes, backslashes, control bytes and everything that is not
 // ASCII, so that a line has 27 fields and is one line, whatever a client sent.
-// Texts are redacted, and cut before they are encoded where they are too long. A signed form has neither of the two
-// authentication types that S3 documents and shows "-"; its signature version
-// tells it from an anonymous request. The last field, the region that a request
-// came from, is "-", as S3 writes it for clients outside of AWS; so is the
-// access point.
+// It redacts nothing: the event must be cleaned (Clean). A signed form has
+// neither of the two authentication types that S3 documents and shows "-"; its
+// signature version tells it from an anonymous request. The last field, the
+// region that a request came from, is "-", as S3 writes it for clients outside
+// of AWS; so is the access point.
 //
 // It appends nothing for requests to STS and to the admin API, which S3's access
-// logs do not have. It allocates nothing when the texts hold nothing to redact
-// and the owners are canonical user ids.
+// logs do not have. It allocates nothing when the owners are canonical user ids.
 func AppendAccessLog(dst []byte, e *daypass.Event) []byte {
 	if e.Action.Service() != daypass.ServiceS3 {
 		return dst

@@ -117,16 +117,25 @@ func oneIf(b bool) int64 {
 }
 
 // Bound cuts the texts of an event that are too long, and returns the length
-// of all of them. What it cuts it copies, so that the event holds no more
-// memory than that. It costs a few tens of nanoseconds where nothing is cut.
+// of all of them. What it cuts it copies, and all other texts with it, which may
+// be parts of what was too long, so that the event holds no more memory than
+// that. It costs a few tens of nanoseconds where nothing is cut.
 func Bound(e *daypass.Event) (bytes int) {
+	before := 0
 	for i := range textFields {
 		f := &textFields[i]
 		s := f.at(e)
+		before += len(*s)
 		if len(*s) > f.most {
 			*s = shorten(*s, f.most)
 		}
 		bytes += len(*s)
+	}
+	if bytes < before {
+		for i := range textFields {
+			s := textFields[i].at(e)
+			*s = strings.Clone(*s)
+		}
 	}
 	return bytes
 }

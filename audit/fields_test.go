@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/daypass/daypass"
 	"github.com/google/go-cmp/cmp"
@@ -71,6 +72,19 @@ func drawEvent(t *rapid.T) *daypass.Event {
 		numberFields[i].set(e, rapid.Int64().Draw(t, numberFields[i].name))
 	}
 	return e
+}
+
+// TestBoundSharesNoMemory bounds an event whose texts are parts of a long one.
+func TestBoundSharesNoMemory(t *testing.T) {
+	target := "/bucket/key?" + strings.Repeat("a", 60<<10)
+	e := daypass.Event{URI: target, Object: daypass.ObjectRef{Bucket: target[1:7], Key: target[8:11]}}
+	Bound(&e)
+	if e.Object.Bucket != "bucket" || e.Object.Key != "key" || len(e.URI) != longText {
+		t.Fatalf("%q, %q, %d bytes", e.Object.Bucket, e.Object.Key, len(e.URI))
+	}
+	if unsafe.StringData(e.Object.Bucket) == unsafe.StringData(target[1:]) || unsafe.StringData(e.Object.Key) == unsafe.StringData(target[8:]) {
+		t.Error("the event still holds the whole target")
+	}
 }
 
 // TestFieldsAreAll sets every field of an event by reflection and finds each in

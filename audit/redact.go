@@ -29,8 +29,8 @@ var secretHeaders = [...]string{
 
 // Redact replaces the values of secret parameters in a request target, a URL
 // or any text that may hold one: signatures, session tokens, PINs, keys. Names
-// are recognized in any case, percent-encoded any number of times, and inside
-// of other parameters; the value is replaced as a whole. What looks like such a
+// are recognized in any case, percent-encoded any number of times, with the
+// escapes of JSON (\u003d), and inside of other parameters; the value is replaced as a whole. What looks like such a
 // parameter is taken for one: rather too much is lost than too little. It takes
 // linear time, and returns s itself when there is nothing to replace. Redacting
 // twice changes nothing.
@@ -66,18 +66,21 @@ func redactWith(s string, skip func(string, int) int) string {
 
 // A harmless skips what holds no secret of one text. It holds where the next of
 // what may matter is, one more than the index: zero where it has not looked yet.
-type harmless struct{ equals, colon, percent int }
+type harmless struct{ equals, colon, percent, backslash int }
 
 // skip returns from where on nextSecret has to look, which is never inside of a
 // name: everything before has an equals sign or a colon only directly behind a
 // name that is not secret, and no escape but that of a slash, of which each
-// credential has some. It looks at little more than those.
+// credential has some, and no backslash, which may begin one. It looks at little
+// more than those.
 func (h *harmless) skip(s string, from int) int {
 	for {
-		at := min(find(&h.equals, s, from, '='), find(&h.colon, s, from, ':'), find(&h.percent, s, from, '%'))
+		at := min(find(&h.equals, s, from, '='), find(&h.colon, s, from, ':'), find(&h.percent, s, from, '%'), find(&h.backslash, s, from, '\\'))
 		switch {
 		case at == len(s):
 			return at
+		case s[at] == '\\':
+			return nameStart(s, from, at)
 		case s[at] == '%':
 			if at+2 >= len(s) || s[at+1] != '2' || s[at+2]|0x20 != 'f' {
 				return nameStart(s, from, at)
@@ -226,9 +229,24 @@ func valueAt(s string, i, depth int, line bool) (start, end int) {
 	return start, i
 }
 
-// decodeAt decodes one byte of s at i, however often it is percent-encoded. It
-// returns the length of its encoding and how often it is encoded.
+// decodeAt decodes one byte of s at i, however often it is percent-encoded, and
+// with an escape of JSON in place of a byte of ASCII or Latin-1. It returns the
+// length of its encoding and how often it is encoded.
 func decodeAt(s string, i int) (c byte, n, depth int) {
+	c, n, depth = decodePercent(s, i)
+	const escape = "u003d"
+	rest := s[i+n:]
+	if c != '\\' || len(rest) < len(escape) || rest[:3] != escape[:3] {
+		return c, n, depth
+	}
+	hi, lo := unhex(rest[3]), unhex(rest[4])
+	if hi < 0 || lo < 0 {
+		return c, n, depth
+	}
+	return byte(hi<<4 | lo), n + len(escape), depth + 1
+}
+
+func decodePercent(s string, i int) (c byte, n, depth int) {
 	if s[i] != '%' {
 		return s[i], 1, 0
 	}

@@ -34,6 +34,10 @@ func TestRedact(t *testing.T) {
 		{"/b/k?a=b;X-Amz-Signature=abc", "/b/k?a=b;X-Amz-Signature=REDACTED"},
 		{"/b/k?a=1&amp;X-Amz-Signature=abc&amp;b=2", "/b/k?a=1&amp;X-Amz-Signature=REDACTED&amp;b=2"},
 		{`u":"k?a=b\u0026X-Amz-Signature=abc"`, `u":"k?a=b\u0026X-Amz-Signature=REDACTED`},
+		{`/b/k?a\u003db\u0026X-Amz-Signature\u003Dabc\u0026x\u003dy`, `/b/k?a\u003db\u0026X-Amz-Signature\u003DREDACTED\u0026x\u003dy`},
+		{`/b/k?X-Amz-\u0053ignature%5Cu003dabc`, `/b/k?X-Amz-\u0053ignature%5Cu003dREDACTED`},
+		{`/b/k?X-Amz-Signature\\u003dabc`, `/b/k?X-Amz-Signature\\u003dREDACTED`},
+		{`/b/k?X-Amz-Signature\u0`, `/b/k?X-Amz-Signature\u0`},
 		{"/b/k%3FX-Amz-Signature=abc", "/b/k%3FX-Amz-Signature=REDACTED"},
 		{"/b/k%3FX-Amz-Signature%3Dabc%26x-foo%3D1", "/b/k%3FX-Amz-Signature%3DREDACTED%26x-foo%3D1"},
 		{"https://p/?u=https%3A%2F%2Fh%2Fk%3FX-Amz-Signature%3Dabc%2526d%26x%3D1&lang=en",
@@ -111,7 +115,7 @@ func TestRedactKeepsNoSecret(t *testing.T) {
 		secret := rapid.SampledFrom([]string{hexSignature, textSignature, sessionToken}).Draw(t, "secret")
 		name := rapid.SampledFrom([]string{"x-amz-signature", "signature", "x-amz-security-token", "x-daypass-pin-value"}).Draw(t, "name")
 		before := rapid.SampledFrom([]string{"", "/b/k?", "?a=b&", ";", "%26", "%253F", " ", `"`, "/", "x=", "Signature=&"}).Draw(t, "before")
-		equals := rapid.SampledFrom([]string{"=", "%3D", "%253d", ": ", "%20=", "==", "=\""}).Draw(t, "equals")
+		equals := rapid.SampledFrom([]string{"=", "%3D", "%253d", `\u003d`, `%5Cu003D`, ": ", "%20=", "==", "=\""}).Draw(t, "equals")
 		after := rapid.SampledFrom([]string{"", "&", "&a=b", " ", "%26a=b", "#f", ";x", "\n"}).Draw(t, "after")
 		junk := rapid.String().Draw(t, "junk")
 		in := junk + before + spell(t, name, true) + equals + secret + after + junk
@@ -154,7 +158,7 @@ func TestRedactAllocatesNothing(t *testing.T) {
 // TestRedactIsLinear compares hostile texts of 64 KiB and 1 MiB: a quadratic
 // scan takes 256 times as long, not 16 times.
 func TestRedactIsLinear(t *testing.T) {
-	for _, unit := range []string{"%25", "Signature", "Signature=", "Signature=a&", "Signature ", "%", "Authorization:\"", "a=", "% ", "%53ignature%25="} {
+	for _, unit := range []string{"%25", "Signature", "Signature=", "Signature=a&", "Signature ", "%", "Authorization:\"", "a=", "% ", `\`, `\u0053`, "%53ignature%25="} {
 		small := fastest(strings.Repeat(unit, 1<<16/len(unit)))
 		large := fastest(strings.Repeat(unit, 1<<20/len(unit)))
 		if large > 100*small {
@@ -190,7 +194,7 @@ func BenchmarkRedact(b *testing.B) {
 // without looking at every byte.
 func TestHarmless(t *testing.T) {
 	pieces := []string{"X-Amz-Signature", "signature", "Sign", "ature", "token", "security-", "X-Amz-Date", "key", "y", "customer_", "Authorization",
-		"=", ":", "%3D", "%3a", "%253D", "%2F", "%2f", "%252F", "%20", "%53", "%", "%2", "&", "%26", "?", "/", " ", "\"", "\n", "REDACTED", "v", "a1b2"}
+		"=", ":", "%3D", "%3a", "%253D", `\`, `\u003d`, `\u0053`, "%5C", "%2F", "%2f", "%252F", "%20", "%53", "%", "%2", "&", "%26", "?", "/", " ", "\"", "\n", "REDACTED", "v", "a1b2"}
 	everything := func(_ string, from int) int { return from }
 	random := rand.New(rand.NewPCG(1, 2))
 	redactedSome := 0

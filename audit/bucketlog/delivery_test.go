@@ -550,6 +550,29 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// TestFileTakenAway goes on where somebody takes a file away, and tells of it once.
+func TestFileTakenAway(t *testing.T) {
+	f := newFixture(t)
+	f.log("photos", "away", audit.LogPrefix{})
+	f.answers["away"] = errAway
+	for n := range 2 {
+		f.record("photos", fmt.Sprint(n))
+		f.step()
+	}
+	delete(f.answers, "away")
+	f.restart()
+	if err := os.Remove(filepath.Join(f.queueDir(), f.queued()[0])); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.delivery.deliver(t.Context()); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	want(t, "lines", f.sorted(), []string{"1"})
+	if err := f.delivery.deliver(t.Context()); err != nil || f.delivery.queue.bytes != 0 {
+		t.Errorf("%v, %d bytes", err, f.delivery.queue.bytes)
+	}
+}
+
 // TestOnce loses the process at any step, again and again, while targets are
 // away and settings change, also between the attempts. Every event is in one
 // object, once.

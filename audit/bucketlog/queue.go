@@ -127,6 +127,10 @@ func (q *queue) read(f *file) ([]Object, error) {
 		return f.objects, nil
 	}
 	b, err := os.ReadFile(filepath.Join(q.dir, f.name))
+	if errors.Is(err, fs.ErrNotExist) {
+		// Somebody took it away. To look for it again is no use.
+		return nil, errors.Join(err, q.forget(f))
+	}
 	if err != nil {
 		return nil, err
 	}

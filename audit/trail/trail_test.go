@@ -678,6 +678,27 @@ func TestFullDigest(t *testing.T) {
 	}
 }
 
+// TestClockGoesBack sets the clock back while a digest is being closed. It must
+// not take the place of the one before.
+func TestClockGoesBack(t *testing.T) {
+	w := newWorld(t, &memory{files: map[string]stored{}}, "a")
+	w.hours(1, 1)
+	now, ends := w.writer.cfg.Now, w.now.Truncate(time.Hour)
+	times := []time.Time{ends.Add(time.Hour), ends}
+	w.writer.cfg.Now = func() (at time.Time) {
+		at, times = times[0], times[1:]
+		return at
+	}
+	if err := w.writer.step(t.Context(), w.src); err != nil {
+		t.Fatal(err)
+	}
+	w.writer.cfg.Now = now
+	w.hours(2, 1)
+	if r := w.verify(nil); len(r.Findings) > 0 || r.Digests != 3 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestRun(t *testing.T) {
 	w := newWorld(t, &memory{files: map[string]stored{}}, "a")
 	w.src.queue(w.now, 1)

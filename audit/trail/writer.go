@@ -156,7 +156,7 @@ func (w *Writer) step(ctx context.Context, src Source) error {
 	now := w.cfg.Now()
 	full := len(st.Files) >= w.files && atSecond(now).After(st.Start)
 	if !st.Closing.IsZero() || !now.Before(due) || full {
-		return w.closeDigest(ctx, src, st)
+		return w.closeDigest(ctx, src, st, now)
 	}
 	wait, cancel := context.WithTimeout(ctx, due.Sub(now))
 	defer cancel()
@@ -246,11 +246,10 @@ func (c *Config) appendRecords(dst []byte, b Batch) (content []byte, oldest, new
 	return append(dst, "]}\n"...), oldest, newest
 }
 
-// closeDigest writes the digest that is due. Its end is stored before, so that
+// closeDigest writes the digest that is due at a time. Its end is stored before, so that
 // a process that is cut off writes the very same one again.
-func (w *Writer) closeDigest(ctx context.Context, src Source, st state) error {
+func (w *Writer) closeDigest(ctx context.Context, src Source, st state, now time.Time) error {
 	if st.Closing.IsZero() {
-		now := w.cfg.Now()
 		if st.Closing = atSecond(now.Truncate(digestEvery)); !st.Closing.After(st.Start) {
 			st.Closing = atSecond(now) // it is full
 		}
