@@ -85,14 +85,18 @@ const (
 	messageVersionNew = "2.3"
 )
 
+// emptyETag is the ETag of nothing, which S3 gives delete markers.
+const emptyETag = "d41d8cd98f00b204e9800998ecf8427e"
+
 // anonymousPrincipal stands for who did not sign.
 const anonymousPrincipal = "Anonymous"
 
-// objectMessage is S3's message of an event.
+// objectMessage is S3's message of an event. Its time is that when the request had
+// been processed.
 func objectMessage(e *daypass.Event, name string, k Kind, configuration, region string) ([]byte, error) {
 	r := s3Record{
 		EventVersion: messageVersion, EventSource: "aws:s3", AWSRegion: region,
-		EventTime: e.Time.UTC().Format(s3.TimeLayout), EventName: strings.TrimPrefix(name, "s3:"),
+		EventTime: e.Time.Add(max(e.Total, 0)).UTC().Format(s3.TimeLayout), EventName: strings.TrimPrefix(name, "s3:"),
 		UserIdentity: s3Identity{anonymousPrincipal}, RequestParameters: s3Parameters{e.Source},
 		ResponseElements: s3Elements{e.RequestID, e.HostID},
 		S3: s3Entity{SchemaVersion: "1.0", ConfigurationID: configuration,
@@ -101,6 +105,11 @@ func objectMessage(e *daypass.Event, name string, k Kind, configuration, region 
 	}
 	if e.PrincipalID != "" {
 		r.UserIdentity.PrincipalID = "AWS:" + e.PrincipalID
+	} else if e.Grant.Scheme == daypass.SchemeService {
+		r.UserIdentity.PrincipalID = "AWS:" + e.Principal
+	}
+	if e.DeleteMarker {
+		r.S3.Object.ETag = emptyETag
 	}
 	switch k {
 	case ObjectCreated:

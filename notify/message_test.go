@@ -56,14 +56,17 @@ func revoked() daypass.Event {
 }
 
 func configured() daypass.Event {
-	return daypass.Event{Time: start, RequestID: "CONFIGURED", HostID: "host", Action: "PutBucketNotificationConfiguration", Object: daypass.ObjectRef{Bucket: "photos"},
+	return daypass.Event{Time: start, RequestID: "CONFIGURED", HostID: "host", Action: "PutBucketNotificationConfiguration", Object: daypass.ObjectRef{Bucket: "photos"}, BucketOwner: "alice",
 		Method: "PUT", Status: 200, Sequencer: "0055AED6DCD90280"}
 }
 
-// fixedBuckets are buckets with notifications.
+// fixedBuckets are buckets of alice with notifications.
 type fixedBuckets map[string]s3.Notifications
 
-func (b fixedBuckets) Notifications(_ context.Context, bucket string) (s3.Notifications, error) {
+func (b fixedBuckets) Notifications(_ context.Context, bucket, owner string) (s3.Notifications, error) {
+	if owner != "alice" {
+		return nil, nil
+	}
 	return b[bucket], nil
 }
 
@@ -83,6 +86,9 @@ func TestMessages(t *testing.T) {
 		change(created(), func(e *daypass.Event) { e.Action = daypass.PutObjectTagging }),
 		change(created(), func(e *daypass.Event) { e.Action = daypass.DeleteObjectTagging }),
 		change(created(), func(e *daypass.Event) { e.Action = "PutObjectAcl" }),
+		change(created(), func(e *daypass.Event) { // a log object, in two seconds
+			e.Grant, e.Principal, e.PrincipalID, e.Total = daypass.Grant{Scheme: daypass.SchemeService}, "svc:logging.s3.amazonaws.com", "", 2*time.Second
+		}),
 		configured(), passUse("PASS"), refused("PASS"), revoked(),
 		change(created(), func(e *daypass.Event) { e.Sequencer = "" }), // nothing was stored
 		change(created(), func(e *daypass.Event) { e.Action = daypass.UploadPart }),

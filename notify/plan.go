@@ -17,8 +17,10 @@ import (
 // Buckets knows the notifications that buckets have.
 type Buckets interface {
 	// Notifications returns those of a bucket, none where there is no such
-	// bucket. It is called once for each bucket of a batch.
-	Notifications(ctx context.Context, bucket string) (s3.Notifications, error)
+	// bucket, or now one of another owner: whoever makes a bucket under a name
+	// that became free must not learn what was in the one before. It is called
+	// once for each bucket of a batch.
+	Notifications(ctx context.Context, bucket, owner string) (s3.Notifications, error)
 }
 
 // Marks remembers which event was the first of its kind that befell a pass.
@@ -74,6 +76,9 @@ type candidate struct {
 	first bool
 }
 
+// An owned is a bucket as an event knew it.
+type owned struct{ bucket, owner string }
+
 // A plan is what is to be sent for a batch.
 type plan struct {
 	messages []Message
@@ -89,7 +94,7 @@ func (p *planner) plan(ctx context.Context, b *spool.Batch, refused []counted) (
 		return nil, err
 	}
 	out := &plan{refused: refused}
-	configs := make(map[string]s3.Notifications)
+	configs := make(map[owned]s3.Notifications)
 	for i := range b.Events {
 		e := &b.Events[i]
 		if err := p.objectMessages(ctx, out, b, i, configs); err != nil {
@@ -132,7 +137,7 @@ func succeeded(e *daypass.Event) bool { return e.Code == "" && e.Status >= 200 &
 
 // objectMessages adds what the operator and the bucket want to be told of what
 // an event did to an object, and the test that follows a new configuration.
-func (p *planner) objectMessages(ctx context.Context, out *plan, b *spool.Batch, i int, configs map[string]s3.Notifications) error {
+func (p *planner) objectMessages(ctx context.Context, out *plan, b *spool.Batch, i int, configs map[owned]s3.Notifications) error {
 	e := &b.Events[i]
 	name, kind := objectEvent(e)
 	test := e.Action == "PutBucketNotificationConfiguration" && e.Sequencer != ""
@@ -150,13 +155,14 @@ func (p *planner) objectMessages(ctx context.Context, out *plan, b *spool.Batch,
 	if !p.endpoint.IsOpenTo(e.Object.Bucket) {
 		return nil
 	}
-	list, ok := configs[e.Object.Bucket]
+	of := owned{e.Object.Bucket, e.BucketOwner}
+	list, ok := configs[of]
 	if !ok {
 		var err error
-		if list, err = p.buckets.Notifications(ctx, e.Object.Bucket); err != nil {
+		if list, err = p.buckets.Notifications(ctx, of.bucket, of.owner); err != nil {
 			return err
 		}
-		configs[e.Object.Bucket] = list
+		configs[of] = list
 	}
 	for j := range list {
 		n := &list[j]

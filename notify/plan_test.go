@@ -240,6 +240,19 @@ func TestNotOpen(t *testing.T) {
 	}
 }
 
+// TestOwner has events of a bucket that was another account's before.
+func TestOwner(t *testing.T) {
+	before, now := created(), created()
+	before.BucketOwner = "bob"
+	p := planner{endpoint: &Endpoint{Name: "hook", OpenTo: []string{"*"}}, region: "r", marks: newMarks(),
+		buckets: fixedBuckets{"photos": {{ID: "i", Kind: "Queue", ARN: "arn:aws:sqs:r:1:hook", Events: []string{"s3:ObjectCreated:*"}}}}}
+	for _, events := range [][]daypass.Event{{before, now}, {now, before}} {
+		if out, err := p.plan(t.Context(), batchOf(t, events...), nil); err != nil || len(out.messages) != 1 {
+			t.Errorf("%d messages, %v", len(out.messages), err)
+		}
+	}
+}
+
 func TestEndpointCheck(t *testing.T) {
 	good := func() Endpoint {
 		return Endpoint{Name: "a-B_9", URL: mustURL(t, "https://h/x?y"), Secrets: []Secret{mustSecret(t, vectorSecret)}, Kinds: []Kind{PassRevoked}}

@@ -129,6 +129,12 @@ func NewWorker(c Config) (*Worker, error) {
 			return nil, err
 		}
 	}
+	// The clock may have been ahead when it was stored.
+	for now, i := c.Now(), 0; i < len(w.progress.Parked); i++ {
+		if p := &w.progress.Parked[i]; p.Due.Sub(now) > lifetime {
+			p.Due, p.Later = now, time.Time{}
+		}
+	}
 	if w.Observe == nil {
 		w.Observe = func(string) {}
 	}
@@ -238,10 +244,19 @@ func (w *Worker) read(ctx context.Context, due time.Time) error {
 // skip goes past what an endpoint does not want.
 func (w *Worker) skip(ctx context.Context) error {
 	to, err := w.Consumer.Wait(ctx, spool.Limit{})
-	if err == nil {
-		_, err = w.Consumer.Skip(to)
+	if err != nil {
+		return err
 	}
-	return err
+	if skipped, err := w.Consumer.Skip(to); skipped || err != nil {
+		return err
+	}
+	// A batch was given out that could not be planned.
+	b, err := w.Consumer.Next(ctx, spool.Limit{Bytes: batchBytes})
+	if err != nil {
+		return err
+	}
+	w.batch, w.plan, w.done = b, &plan{refused: w.progress.Refused}, 0
+	return w.commit()
 }
 
 // pass says that the next message is dealt with.

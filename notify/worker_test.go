@@ -3,6 +3,8 @@ package notify
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -376,6 +378,71 @@ func TestGone(t *testing.T) {
 		b.put("after")
 		time.Sleep(time.Minute)
 		if got := b.keys(); !slices.Equal(got, []string{"after"}) {
+			t.Error(got)
+		}
+	})
+}
+
+// TestGoneBeforePlan answers 410 while a batch is given out that cannot be
+// planned.
+func TestGoneBeforePlan(t *testing.T) {
+	s, err := spool.Open(spool.Options{Dir: t.TempDir(), Consumers: []string{"c"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	m := newMarks()
+	m.err = io.ErrUnexpectedEOF
+	w, err := NewWorker(Config{Endpoint: &Endpoint{Name: "hook", URL: mustURL(t, "https://example.com"), Kinds: Kinds()},
+		Consumer: s.Consumer("c"), Marks: m, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := passUse("A")
+	s.Append(&e)
+	if err := s.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.step(t.Context()); !errors.Is(err, m.err) {
+		t.Fatal(err)
+	}
+	w.gone = true
+	if err := w.step(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if behind := s.Stats().Lag["c"]; behind > 0 {
+		t.Errorf("%d bytes behind", behind)
+	}
+}
+
+// TestClockAhead goes on after the clock was years ahead.
+func TestClockAhead(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, dir, func(_ string, before int) int { return []int{500, 200}[min(before, 1)] })
+		defer func() { b.stop() }()
+		b.put("k")
+		time.Sleep(time.Second)
+		b.stop()
+		s, err := spool.Open(spool.Options{Dir: dir, Consumers: []string{"c"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p progress
+		if err := json.Unmarshal(s.Consumer("c").State(), &p); err != nil || len(p.Parked) != 1 {
+			t.Fatal(p, err)
+		}
+		p.Parked[0].Due = p.Parked[0].Due.AddDate(4, 0, 0)
+		state, err := json.Marshal(&p)
+		if err == nil {
+			err = s.Consumer("c").SetState(state)
+		}
+		if err := errors.Join(err, s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		b.start()
+		time.Sleep(time.Minute)
+		if got := b.keys(); !slices.Equal(got, []string{"k"}) {
 			t.Error(got)
 		}
 	})

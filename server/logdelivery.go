@@ -210,6 +210,9 @@ func (d *LogDelivery) emit(o *bucketlog.Object, target *store.Bucket, stored *st
 	e.RequestID, e.HostID = newRequestIDs(d.cfg.Rand)
 	if stored != nil {
 		e.ObjectSize, e.Object.VersionID = stored.Size, stored.VersionID
+		// Nobody else writes under this key, so the time is order enough.
+		w := written{eTag: stored.ETag, version: stored.VersionID, sequencer: sequencerText(start.UnixNano())}
+		w.tell(e)
 	}
 	if err != nil {
 		said := s3.ErrorOf(err)

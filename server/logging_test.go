@@ -241,7 +241,7 @@ func TestLogPut(t *testing.T) {
 	e := log.one(t) // what is there is not written again
 	line := string(audit.AppendAccessLog(nil, &e))
 	if rec, err := audit.ParseAccessLog(strings.TrimSpace(line)); err != nil || rec.Requester != "svc:logging.s3.amazonaws.com" || rec.Operation != "REST.PUT.OBJECT" ||
-		rec.Bucket != "logs" || rec.Key != "p/a b" || rec.URI != "/logs/p/a%20b" || rec.Status != 200 || rec.ObjectSize != 6 || rec.AuthenticationType != "" || rec.RequestID == "" {
+		e.Sequencer != sequencerText(r.now.UnixNano()) || e.ETag != obj.ETag || rec.Bucket != "logs" || rec.Key != "p/a b" || rec.URI != "/logs/p/a%20b" || rec.Status != 200 || rec.ObjectSize != 6 || rec.AuthenticationType != "" || rec.RequestID == "" {
 		t.Errorf("%v: %s", err, line)
 	}
 

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -65,11 +67,13 @@ func (s *Server) nextSequencer() string {
 		last := s.sequence.Load()
 		next := max(now, last+1)
 		if s.sequence.CompareAndSwap(last, next) {
-			digits := strings.ToUpper(strconv.FormatInt(next, 16))
-			return "0000000000000000"[min(len(digits), 16):] + digits
+			return sequencerText(next)
 		}
 	}
 }
+
+// sequencerText writes a sequencer.
+func sequencerText(n int64) string { return fmt.Sprintf("%016X", n) }
 
 // getNotification answers with the notifications of a bucket, which may be none
 // (S3 API reference, GetBucketNotificationConfiguration).
@@ -156,9 +160,13 @@ func (s *Server) checkDestinations(c *call, list s3.Notifications, skip bool) er
 		Message: "Unable to validate the following destination configurations"}
 }
 
+// ErrUnreadable is the error of a setting that is kept and cannot be read, such as
+// one by a later version. To ask again is no use.
+var ErrUnreadable = errors.New("the setting cannot be read")
+
 // NotificationsOf returns the notifications of a bucket, none where there is no
-// such bucket.
-func NotificationsOf(ctx context.Context, buckets *store.Store, settings Settings, bucket string) (s3.Notifications, error) {
+// such bucket of that owner. ErrUnreadable.
+func NotificationsOf(ctx context.Context, buckets *store.Store, settings Settings, bucket, owner string) (s3.Notifications, error) {
 	b, err := buckets.Bucket(ctx, bucket)
 	if daypass.CodeOf(err) == daypass.NoSuchBucket {
 		return nil, nil
@@ -166,11 +174,18 @@ func NotificationsOf(ctx context.Context, buckets *store.Store, settings Setting
 	if err != nil {
 		return nil, err
 	}
+	if b.Owner != owner {
+		return nil, nil
+	}
 	all, err := settings.BucketSettings(ctx, b.ID)
 	if err != nil || all[settingNotification] == nil {
 		return nil, err
 	}
-	return s3.ParseNotifications(all[settingNotification])
+	list, err := s3.ParseNotifications(all[settingNotification])
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	return list, nil
 }
 
 // A SpentLedger tells which passes have no use left. *state.State is one.

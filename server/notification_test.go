@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -73,6 +74,28 @@ func TestNotification(t *testing.T) {
 	}
 	if a := r.as(r.alice, "GET", "/photos?notification", ""); strings.Contains(a.body, "Queue") {
 		t.Error(a.body)
+	}
+}
+
+// TestNotificationsOf reads what a bucket has, for whom it is.
+func TestNotificationsOf(t *testing.T) {
+	r := newRealm(t, func(c *Config) { c.Destinations = destinations{"hook photos"} })
+	r.must("PUT", "/photos?notification", notifyTo("arn:aws:sqs:us-east-1:111122223333:hook", "s3:ObjectCreated:*"))
+	for question, want := range map[string]int{"photos alice": 1, "photos bob": 0, "none alice": 0} {
+		bucket, owner, _ := strings.Cut(question, " ")
+		if list, err := NotificationsOf(t.Context(), r.store, r.state, bucket, owner); err != nil || len(list) != want {
+			t.Errorf("%s: %v, %v", question, list, err)
+		}
+	}
+	b, err := r.store.Bucket(t.Context(), "photos")
+	if err == nil {
+		err = r.state.SetBucketSetting(t.Context(), b.ID, settingNotification, []byte(notifyTo("arn:aws:sqs:us-east-1:111122223333:hook", "s3:Later:*")))
+	}
+	if _, unreadable := NotificationsOf(t.Context(), r.store, r.state, "photos", "alice"); err != nil || !errors.Is(unreadable, ErrUnreadable) {
+		t.Errorf("%v, %v", err, unreadable)
+	}
+	if _, err := NotificationsOf(t.Context(), r.store, awaySettings{}, "photos", "alice"); err == nil || errors.Is(err, ErrUnreadable) {
+		t.Errorf("settings that are away: %v", err)
 	}
 }
 
