@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/daypass/daypass/client"
+	"github.com/daypass/daypass/sign"
+	"github.com/daypass/daypass/state"
 )
 
 // The kinds of ends.
@@ -66,6 +68,12 @@ func (x *explaining) endOfURL() {
 	if !until.IsZero() {
 		x.addEnd(endUntil, until, "the limit x-daypass-until")
 	}
+	if x.in != nil && !signed.IsZero() {
+		x.beginAt(signed.Add(-sign.MaxSkew))
+	}
+	if x.in != nil && x.MaxLifetime > 0 && signed.IsZero() {
+		x.beginAt(x.in.ExpiresAt.Add(-x.MaxLifetime)) // until then it lives for too long
+	}
 	if x.MaxLifetime > 0 && !signed.IsZero() {
 		x.addEnd(endMaxLifetime, signed.Add(x.MaxLifetime), "the server lets no pass live for longer (--max-lifetime)")
 	}
@@ -77,8 +85,8 @@ func (x *explaining) endOfURL() {
 // endOfKey adds when the access key ends.
 func (x *explaining) endOfKey() {
 	if x.key == nil {
-		if !x.past.deleted.IsZero() {
-			x.addEnd(endKeyDeleted, x.past.deleted, "the access key was deleted by "+orUnknown(x.past.deletedBy))
+		if x.keyGone() {
+			x.addEnd(endKeyDeleted, x.past.deleted, x.goneWords())
 		}
 		return
 	}
@@ -89,6 +97,7 @@ func (x *explaining) endOfKey() {
 	}
 	switch {
 	case lasting == nil:
+		x.addEnd(endKeyDeleted, x.past.deleted, whose+" was deleted"+x.deletedBy())
 		return
 	case lasting.Disabled:
 		x.addEnd(endKeyDisabled, lasting.DisabledAt, whose+" was disabled by "+orUnknown(lasting.DisabledBy))
@@ -98,30 +107,72 @@ func (x *explaining) endOfKey() {
 	}
 }
 
-// endByPolicy adds when policies that allowed it no more do.
+// keyGone reports whether the server has no such access key. Of a temporary one
+// only its token tells.
+func (x *explaining) keyGone() bool {
+	return x.key == nil && (x.in != nil || x.seen != nil && !state.IsSession(x.seen.Key))
+}
+
+// goneWords says that the server has no such access key.
+func (x *explaining) goneWords() string {
+	switch {
+	case !x.past.deleted.IsZero():
+		return "the access key was deleted" + x.deletedBy()
+	case x.in == nil:
+		return "the server has no access key " + x.seen.Key
+	case state.IsSession(x.in.KeyID):
+		return "the server has no access key " + x.in.KeyID + ", or its session token is not right"
+	}
+	return "the server has no access key " + x.in.KeyID
+}
+
+func (x *explaining) deletedBy() string {
+	if x.past.deleted.IsZero() {
+		return ""
+	}
+	return " by " + orUnknown(x.past.deletedBy)
+}
+
+// endByPolicy adds when policies that allow it stop to, or stopped last. What
+// they said before that does not matter any more.
 func (x *explaining) endByPolicy() {
 	if x.trial == nil || len(x.trial.Policies) == 0 {
 		return
 	}
 	changes := x.trial.Policies
-	first := slices.IndexFunc(changes, func(c changeOfPolicy) bool { return c.Allowed })
-	switch {
-	case first < 0:
-		x.note("policies do not allow it, as far as the URL and past requests tell: " + changes[0].Why)
-	case first > 0:
-		x.note("policies allow it from " + changes[first].At.UTC().Format(time.RFC3339) + " on")
-		if x.now.Before(changes[first].At) && x.out.Begins.Before(changes[first].At) {
-			x.out.Begins = changes[first].At
+	at := 0
+	for i := range changes {
+		if !changes[i].At.After(x.now) {
+			at = i
 		}
 	}
-	if first >= 0 && first+1 < len(changes) {
-		x.addEnd(endPolicy, changes[first+1].At, "a policy stops to allow it: "+changes[first+1].Why)
+	stop := at // where they stop to allow it
+	switch {
+	case changes[at].Allowed:
+		stop = at + 1
+	case at+1 < len(changes):
+		x.note("policies allow it from " + changes[at+1].At.UTC().Format(time.RFC3339) + " on")
+		x.beginAt(changes[at+1].At)
+		stop = at + 2
+	case at == 0:
+		x.note("policies do not allow it, as far as the URL and past requests tell: " + changes[0].Why)
+		stop = len(changes)
 	}
-	if first >= 0 && first+2 < len(changes) {
+	if stop < len(changes) {
+		x.addEnd(endPolicy, changes[stop].At, "a policy stops to allow it: "+changes[stop].Why)
+	}
+	if stop+1 < len(changes) {
 		x.note("policies allow it again later")
 	}
 	if x.trial.Inexact {
 		x.note("a condition on the time in a policy is none that can be computed with: the end by policy is approximate")
+	}
+}
+
+// beginAt says that the pass is not good earlier, if that is still to come.
+func (x *explaining) beginAt(at time.Time) {
+	if x.now.Before(at) && x.out.Begins.Before(at) {
+		x.out.Begins = at.UTC()
 	}
 }
 

@@ -29,6 +29,8 @@ type explaining struct {
 	*handler
 	out *client.Explanation
 	now time.Time
+	// owner is the account that asks, empty for the operator.
+	owner string
 
 	in     *sign.Inspection // nil where only an id was given
 	url    string
@@ -46,13 +48,13 @@ func (h *handler) explain(ctx context.Context, c *call) (any, error) {
 	if err := decode(c.body, &req); err != nil {
 		return nil, err
 	}
-	x := &explaining{handler: h, now: h.Clock().UTC(), url: string(req.URL)}
+	x := &explaining{handler: h, now: h.Clock().UTC(), owner: c.owner(), url: string(req.URL)}
 	x.out = &client.Explanation{ServerTime: x.now, Revocations: []client.Revocation{}, Ends: []client.PassEnd{}, Refusals: []client.PassRefusals{}}
 	if err := x.read(&req); err != nil {
 		return nil, err
 	}
 	c.subject = "pass " + x.out.PassID
-	if err := x.find(ctx, c.owner()); err != nil {
+	if err := x.find(ctx, x.owner); err != nil {
 		return nil, err
 	}
 	if err := x.look(ctx, &req); err != nil {
@@ -62,7 +64,7 @@ func (h *handler) explain(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	x.describe()
-	x.listRevocationsFor(c.owner())
+	x.listRevocationsFor(x.owner)
 	if err := x.spend(ctx); err != nil {
 		return nil, err
 	}
@@ -154,9 +156,14 @@ func (x *explaining) look(ctx context.Context, req *client.ExplainRequest) (err 
 		rest, _, _ = strings.Cut(rest, "#")
 		_, query, _ := strings.Cut(rest, "?")
 		q.Target = x.in.Path + "?" + query
-		if x.key == nil {
-			q.Subject = "key " + x.in.KeyID
-		}
+	}
+	switch {
+	case x.keyGone() && x.in != nil:
+		q.Subject = "key " + x.in.KeyID
+	case x.keyGone():
+		q.Subject = "key " + x.seen.Key
+	case x.key != nil && x.key.Session != nil && x.parent == nil:
+		q.Subject = "key " + x.key.Session.Parent
 	}
 	select {
 	case x.explaining <- struct{}{}:
@@ -164,7 +171,7 @@ func (x *explaining) look(ctx context.Context, req *client.ExplainRequest) (err 
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	x.past = past{pass: q.Pass, groups: make(map[reasonKey]*client.PassRefusals)}
+	x.past = past{pass: q.Pass, owner: x.owner, groups: make(map[reasonKey]*client.PassRefusals)}
 	x.out.PastFrom, x.out.PastWhole, err = x.Past(ctx, q, x.past.add)
 	x.out.Refusals = append(x.out.Refusals, x.past.list()...)
 	if x.past.further > 0 {
@@ -190,7 +197,24 @@ func (x *explaining) try(ctx context.Context) (err error) {
 		until = x.limits.Until
 	}
 	x.trial, err = x.Try(ctx, x.url, x.past.visitor, until)
+	x.hideForeign()
 	return err
+}
+
+// hideForeign leaves out what the policies of a bucket of another account say:
+// its owner tells that nobody, and the S3 endpoint neither.
+func (x *explaining) hideForeign() {
+	t := x.trial
+	if t == nil || x.owner == "" || t.BucketOwner == x.owner {
+		return
+	}
+	told := *t
+	if code := daypass.CodeOf(t.Refusal); code == daypass.AccessDenied {
+		told.Refusal = &daypass.Error{Code: code, Message: "Access Denied"}
+	}
+	told.Policies, told.Depends, told.Inexact = nil, nil, false
+	x.trial = &told
+	x.note("the bucket is another account's: what its policies say is not told")
 }
 
 // describe says what the pass is.
@@ -259,7 +283,7 @@ func (x *explaining) signer() *client.Signer {
 	if x.key.Session != nil {
 		s.Parent = x.key.Session.Parent
 		if lasting = x.parent; lasting == nil {
-			s.State = client.KeyUnknown
+			s.State, s.Since, s.By = client.KeyUnknown, x.past.deleted, x.past.deletedBy
 			return s
 		}
 	}
@@ -286,6 +310,15 @@ func (x *explaining) listRevocationsFor(owner string) {
 			s.Owner, s.Key = x.out.Signer.Owner, x.out.Signer.AccessKeyID
 		}
 		list = x.Passes.RevocationsOn(s)
+		if t := x.trial; t != nil && t.Object.Key != s.Object {
+			// The URL is for a key below the prefix of its pass.
+			s.Object = t.Object.Key
+			for _, r := range x.Passes.RevocationsOn(s) {
+				if !slices.ContainsFunc(list, func(known state.Revocation) bool { return known.ID == r.ID }) {
+					list = append(list, r)
+				}
+			}
+		}
 	}
 	for i := range list {
 		x.out.Revocations = append(x.out.Revocations, wireRevocation(&list[i]))
@@ -348,33 +381,33 @@ func (x *explaining) judge() {
 		verdict(client.VerdictRefused, o.Signature.Code, "the signature is not good: %s", o.Signature.Reason)
 	case over:
 		verdict(client.VerdictRefused, x.refusalCode(), "%s", o.Ends[win].Words)
-	case x.in != nil && x.key == nil:
-		verdict(client.VerdictRefused, daypass.InvalidAccessKeyID, "the server has no access key %s%s", x.in.KeyID, x.tokenHint())
 	case x.usedUp():
 		verdict(client.VerdictRefused, daypass.AccessDenied, "%s", o.Uses.Words)
 	case !o.Begins.IsZero() && x.now.Before(o.Begins):
 		verdict(client.VerdictEarly, daypass.AccessDenied, "it begins at %s", o.Begins.UTC().Format(time.RFC3339))
 	case x.trial != nil && x.trial.Signature == nil && x.trial.Refusal != nil:
 		code, reason := reasonFor(x.trial.Refusal)
+		if len(x.trial.Depends) > 0 {
+			verdict(client.VerdictUnknown, "", "policies ask for %s of whoever opens it, which is not known: %s", strings.Join(x.trial.Depends, ", "), reason)
+			return
+		}
 		verdict(client.VerdictRefused, code, "%s", reason)
 	case x.trial == nil && x.seen == nil:
 		verdict(client.VerdictUnknown, "", "nothing was seen of it, and its URL was not given")
-	case o.Signature != nil && o.Signature.State != client.SignatureGood && x.seen == nil:
+	case x.in == nil:
+		verdict(client.VerdictUnknown, "", "its URL was not given, so that neither the signature was checked nor policies were asked")
+	case o.Signature != nil && o.Signature.State != client.SignatureGood:
 		verdict(client.VerdictUnknown, "", "the signature cannot be checked: %s", o.Signature.Reason)
 	default:
 		verdict(client.VerdictGood, "", "")
 	}
 }
 
-func (x *explaining) tokenHint() string {
-	if state.IsSession(x.in.KeyID) {
-		return ", or its session token is not right"
-	}
-	return ""
-}
-
 func (x *explaining) refusalCode() daypass.Code {
-	if x.trial == nil || x.trial.Refusal == nil {
+	switch {
+	case x.keyGone():
+		return daypass.InvalidAccessKeyID
+	case x.trial == nil || x.trial.Refusal == nil:
 		return ""
 	}
 	return daypass.CodeOf(x.trial.Refusal)

@@ -101,6 +101,32 @@ func (w *world) explain(u string) client.Explanation {
 	return e
 }
 
+// see makes a pass one that was seen.
+func (w *world) see(u string) (pass string) {
+	w.t.Helper()
+	in, err := sign.Inspect(u)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.passes().passes = append(w.passes().passes, state.PassRecord{ID: in.PassID, Key: signerID, Owner: "daypass", Action: "GetObject",
+		Bucket: "b", Object: "k", Signed: in.SignedAt, Ends: in.ExpiresAt, First: day, Last: day, Uses: 1})
+	return in.PassID
+}
+
+// TestExplainID checks that an id alone proves nothing to be good.
+func TestExplainID(t *testing.T) {
+	w := newWorld(t)
+	w.passes().revocations = nil
+	ask := client.ExplainRequest{PassID: w.see(w.url(signerID))}
+	if e, _ := w.ask(ask); e.Verdict != client.VerdictUnknown || e.Seen == nil || len(e.Ends) != 1 {
+		t.Errorf("%q %q, %+v", e.Verdict, e.Reason, e.Ends)
+	}
+	w.keys().keys = w.keys().keys[:2]
+	if e, _ := w.ask(ask); e.Verdict != client.VerdictRefused || w.asked.Subject != "key "+signerID {
+		t.Errorf("without its key: %q %q, asked for %q", e.Verdict, e.Reason, w.asked.Subject)
+	}
+}
+
 // TestExplainEnds checks which end wins, and what the verdict is then.
 func TestExplainEnds(t *testing.T) {
 	own := day.Add(time.Hour).Truncate(time.Second)
@@ -126,11 +152,27 @@ func TestExplainEnds(t *testing.T) {
 		"policy": {func(w *world) {
 			w.trial.Policies = append(w.trial.Policies, daypass.PolicyChange{At: day.Add(time.Minute), Why: "denied by it"})
 		}, nil, "policy", day.Add(time.Minute), client.VerdictGood},
-		"lifetime": {func(w *world) { w.cfg.MaxLifetime = 90 * time.Minute }, nil, "maxLifetime", signed.Add(90 * time.Minute), client.VerdictGood},
-		"age":      {func(w *world) { w.cfg.MaxSignatureAge = 30 * time.Minute }, nil, "maxSignatureAge", signed.Add(30 * time.Minute), client.VerdictRefused},
+		"a policy stopped, and allows it again": {func(w *world) {
+			w.trial.Policies = []daypass.PolicyChange{{At: day.Add(-time.Hour), Allowed: true}, {At: day.Add(-2 * time.Minute)},
+				{At: day.Add(-time.Minute), Allowed: true}, {At: day.Add(time.Minute)}}
+		}, nil, "policy", day.Add(time.Minute), client.VerdictGood},
+		"a policy stopped, and will allow it again": {func(w *world) {
+			w.trial.Policies = []daypass.PolicyChange{{At: day.Add(-time.Hour), Allowed: true}, {At: day.Add(-time.Minute)}, {At: day.Add(time.Minute), Allowed: true}}
+		}, nil, "expiry", own, client.VerdictEarly},
+		"a policy stopped": {func(w *world) {
+			w.trial.Policies = append(w.trial.Policies, daypass.PolicyChange{At: day.Add(-time.Minute)})
+		}, nil, "policy", day.Add(-time.Minute), client.VerdictRefused},
+		"deleted, nobody knows when": {func(w *world) { w.keys().keys = w.keys().keys[:2] }, nil, "keyDeleted", time.Time{}, client.VerdictRefused},
+		"signed ahead":               {func(w *world) { w.cfg.Clock = func() time.Time { return day.Add(-2 * time.Hour) } }, nil, "expiry", own, client.VerdictEarly},
+		"lifetime":                   {func(w *world) { w.cfg.MaxLifetime = 90 * time.Minute }, nil, "maxLifetime", signed.Add(90 * time.Minute), client.VerdictGood},
+		"age":                        {func(w *world) { w.cfg.MaxSignatureAge = 30 * time.Minute }, nil, "maxSignatureAge", signed.Add(30 * time.Minute), client.VerdictRefused},
 		"revoked": {func(w *world) {
 			w.passes().revocations = []state.Revocation{{ID: "R", Key: signerID, Created: day.Add(-time.Second), Creator: "local"}}
 		}, nil, "revocation", day.Add(-time.Second), client.VerdictRefused},
+		"revoked below its prefix": {func(w *world) {
+			w.trial.Object.Key = "in/a"
+			w.passes().revocations = []state.Revocation{{ID: "R", Bucket: "b", Prefix: "in/a", Created: day.Add(-time.Second), Creator: "local"}}
+		}, []sign.Param{{Name: "x-daypass-prefix", Value: "in/"}}, "revocation", day.Add(-time.Second), client.VerdictRefused},
 		"deleted": {func(w *world) {
 			w.keys().keys = w.keys().keys[:2]
 			w.trial.Signature = &daypass.Error{Code: daypass.InvalidAccessKeyID}
@@ -199,6 +241,13 @@ func TestExplainSession(t *testing.T) {
 	if e, err = c.Explain(t.Context(), client.ExplainRequest{URL: daypass.Secret(u)}); err != nil || e.Verdict != client.VerdictRefused || e.Signer.State != client.KeyDisabled {
 		t.Errorf("%+v, %v", e, err)
 	}
+	if err := s.DeleteKey(t.Context(), parent.ID); err != nil {
+		t.Fatal(err)
+	}
+	e, err = c.Explain(t.Context(), client.ExplainRequest{URL: daypass.Secret(u)})
+	if err != nil || e.Signer.Parent != parent.ID || e.Verdict != client.VerdictRefused || e.Reason != "the access key that the session was made with was deleted" || !e.EndsAt.IsZero() {
+		t.Errorf("without the parent: %+v, %v", e, err)
+	}
 }
 
 // TestExplainVerdicts checks refusals that are no ends.
@@ -218,6 +267,13 @@ func TestExplainVerdicts(t *testing.T) {
 		"unproven": {func(w *world) {
 			w.trial.Signature, w.trial.Unproven = &daypass.Error{Code: "SignatureDoesNotMatch"}, []string{"content-type"}
 		}, nil, client.VerdictUnknown, "the signature cannot be checked: it covers content-type"},
+		"unproven, of a pass that was seen": {func(w *world) {
+			w.trial.Signature, w.trial.Unproven = &daypass.Error{Code: "SignatureDoesNotMatch"}, []string{"content-type"}
+			w.see(w.url(signerID))
+		}, nil, client.VerdictUnknown, "the signature cannot be checked: it covers content-type"},
+		"policies ask who opens it": {func(w *world) {
+			w.trial.Refusal, w.trial.Depends = &daypass.Error{Code: daypass.AccessDenied, Message: "denied"}, []string{"aws:SourceIp"}
+		}, nil, client.VerdictUnknown, "policies ask for aws:SourceIp of whoever opens it, which is not known: denied"},
 		"early":       {func(*world) {}, []sign.Param{later}, client.VerdictEarly, "it begins at 2026-03-04T05:07:07Z"},
 		"unknown key": {func(w *world) { w.keys().keys = w.keys().keys[:2] }, nil, client.VerdictRefused, "the server has no access key " + signerID},
 		"some uses":   {func(*world) {}, []sign.Param{uses}, client.VerdictGood, ""},
@@ -314,6 +370,42 @@ func TestExplainOfOthers(t *testing.T) {
 		t.Errorf("nobody: %d", a.Code)
 	}
 }
+
+// TestExplainForeignBucket checks that nobody learns what the policies of
+// another account's bucket say.
+func TestExplainForeignBucket(t *testing.T) {
+	const inner = "denied by statement 1"
+	refusal := &daypass.Error{Op: "server.authorize", Code: daypass.AccessDenied, Message: "Access Denied", Err: errors.New(inner)}
+	w := newWorld(t)
+	w.keys().keys = append(w.keys().keys, daypass.AccessKey{ID: otherID, Secret: secret, Owner: "team"})
+	ask := func(owner string, refused bool) (client.Explanation, string) {
+		w.trial.BucketOwner, w.trial.Refusal = owner, nil
+		w.trial.Policies = []daypass.PolicyChange{{At: day, Allowed: true}, {At: day.Add(time.Minute), Why: inner}}
+		if refused {
+			w.trial.Refusal = refusal
+		}
+		w.past = []daypass.Event{{Time: day, Method: "GET", Action: daypass.GetObject, BucketOwner: owner, Code: daypass.AccessDenied, Message: "Access Denied", Reason: "server.authorize: AccessDenied: Access Denied: " + inner}}
+		e, a := w.ask(client.ExplainRequest{URL: daypass.Secret(w.url(otherID))}, "header "+otherID)
+		return e, a.Body.String()
+	}
+	for _, refused := range []bool{false, true} {
+		e, text := ask("team", refused)
+		if !strings.Contains(text, inner) || len(e.Refusals) != 1 {
+			t.Errorf("its own bucket: %s", text)
+		}
+		e, text = ask("daypass", refused)
+		want := client.VerdictGood
+		if refused {
+			want = client.VerdictRefused
+		}
+		if strings.Contains(text, inner) || strings.Contains(text, endPolicyKind) || len(e.Refusals) != 1 || e.Verdict != want {
+			t.Errorf("of another account: %s", text)
+		}
+	}
+}
+
+// endPolicyKind is an end by policies, in JSON.
+const endPolicyKind = `"policy"`
 
 // TestExplainRefuses checks what is no question.
 func TestExplainRefuses(t *testing.T) {

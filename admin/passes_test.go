@@ -57,6 +57,9 @@ func newPassStore() *passStore {
 func (s *passStore) RevocationsOn(p *state.Subject) (list []state.Revocation) {
 	same := func(want, have string) bool { return want == "" || want == have }
 	for _, r := range s.revocations {
+		if r.Bucket != "" && (r.Bucket != p.Bucket || !strings.HasPrefix(p.Object, r.Prefix)) {
+			continue
+		}
 		if same(r.Pass, p.Pass) && same(r.Name, p.Name) && same(r.Owner, p.Owner) && same(r.Key, p.Key) && (r.Before.IsZero() || p.Signed.Before(r.Before)) {
 			list = append(list, r)
 		}

@@ -11,11 +11,10 @@ import (
 	"github.com/daypass/daypass/client"
 )
 
-type changeOfPolicy = daypass.PolicyChange
-
 // A past is what is found in past events.
 type past struct {
 	pass   string
+	owner  string // who asks; empty: the operator
 	groups map[reasonKey]*client.PassRefusals
 	// further counts refusals for reasons beyond maxReasons.
 	further int64
@@ -53,6 +52,9 @@ func (p *past) add(e *daypass.Event) {
 		return
 	}
 	key := reasonKey{e.Code, exactReason(e)}
+	if e.Code == daypass.AccessDenied && p.owner != "" && e.BucketOwner != p.owner {
+		key.reason = cmp.Or(e.Message, string(e.Code)) // as the client was told
+	}
 	g := p.groups[key]
 	if g == nil {
 		if len(p.groups) >= maxReasons {

@@ -13,9 +13,11 @@ import (
 	"time"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/limits"
 	"github.com/daypass/daypass/policy"
 	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/sign"
+	"github.com/daypass/daypass/state"
 )
 
 // A Finder finds access keys whether or not they are still good, to explain
@@ -50,7 +52,7 @@ func (s *Server) Try(ctx context.Context, raw string, who daypass.Visitor, keys 
 		if err != nil {
 			return nil, err
 		}
-		next := s.tryMethod(r, lenient, at, until)
+		next := s.tryMethod(r, lenient, at, until, who)
 		if t == nil || next.Signature == nil {
 			t = next
 		}
@@ -125,7 +127,7 @@ func newTrial(ctx context.Context, raw, path, method string, who daypass.Visitor
 	return r, nil
 }
 
-func (s *Server) tryMethod(r *http.Request, lenient *sign.Verifier, at, until time.Time) *daypass.Trial {
+func (s *Server) tryMethod(r *http.Request, lenient *sign.Verifier, at, until time.Time, who daypass.Visitor) *daypass.Trial {
 	trial := &daypass.Trial{Method: r.Method, Size: -1}
 	t, err := s.resolve(r)
 	if err != nil {
@@ -134,6 +136,7 @@ func (s *Server) tryMethod(r *http.Request, lenient *sign.Verifier, at, until ti
 	}
 	trial.Action, trial.Object = t.action.Name, t.ref
 	s.lookUp(r, t)
+	trial.BucketOwner = t.bucket.Owner
 	c := &call{target: t, r: r, now: at}
 	req, err := s.signRequest(r, t, nil)
 	if err == nil {
@@ -155,10 +158,64 @@ func (s *Server) tryMethod(r *http.Request, lenient *sign.Verifier, at, until ti
 	}
 	trial.Grant = c.grant
 	if trial.Refusal == nil {
-		trial.Refusal = s.tryNow(r)
+		var denied bool
+		if denied, trial.Refusal = s.tryNow(r); denied && who == (daypass.Visitor{}) {
+			trial.Depends = s.dependsOn(c)
+		}
+	}
+	if trial.Refusal == nil {
+		trial.Refusal = s.tryObject(c)
+	}
+	if now := s.cfg.Clock(); c.grant.SignedAt.IsZero() && now.Before(at) {
+		at = now // the signature does not tell its time
 	}
 	s.tryPolicies(c, trial, at, until)
+	if errors.Is(trial.Refusal, state.ErrChanged) {
+		trial.Size = -1 // it is not this object that was drawn from
+	}
 	return trial
+}
+
+// tryObject is what the server says of the object that a URL is for: what is
+// read must be there and be the one that the pass was first used for, what must
+// not be overwritten must not be there. A tree has no one object.
+func (s *Server) tryObject(c *call) error {
+	reads := c.action.Name == daypass.GetObject || c.action.Name == daypass.HeadObject
+	makes := c.action.Name == daypass.PutObject && c.limits != nil && c.limits.NoOverwrite
+	if !reads && !makes || c.ref.Key == "" || c.limits != nil && c.limits.Prefix != "" {
+		return nil
+	}
+	obj, err := s.store.Object(c.r.Context(), c.ref)
+	switch {
+	case makes && err == nil:
+		e := limits.Refused(limits.Overwrite, "a new key", c.ref.Key)
+		e.Err = errors.New("there is such an object already")
+		return e
+	case err == nil:
+	case s3.Status(daypass.CodeOf(err)) >= 500:
+		return err
+	case makes:
+		return nil
+	default:
+		return &daypass.Error{Op: "server.try", Code: daypass.CodeOf(err), Err: errors.New("there is no such object")}
+	}
+	if err := c.checkETag(obj.ETag); err != nil || !c.counted() {
+		return err
+	}
+	// What is used up is told apart.
+	_, err = s.cfg.Ledger.Exhausted(c.r.Context(), c.budget(obj))
+	return err
+}
+
+// dependsOn returns the condition keys about whoever opens a URL that policies
+// ask for.
+func (s *Server) dependsOn(c *call) (keys []string) {
+	for _, key := range []string{"aws:SourceIp", "aws:Referer", "aws:UserAgent"} {
+		if slices.ContainsFunc(s.policiesOf(c), func(p *policy.Policy) bool { return len(p.Values(key)) > 0 }) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // withMistake adds to the refusal of a signature which known mistake explains
@@ -179,28 +236,29 @@ func (s *Server) withMistake(ctx context.Context, err error, req *sign.Request, 
 }
 
 // tryNow is what the server says to a request now, of what concerns the URL
-// rather than who opens it.
-func (s *Server) tryNow(r *http.Request) error {
+// rather than who opens it. Denied says that it is policies that refuse it.
+func (s *Server) tryNow(r *http.Request) (denied bool, err error) {
 	t, err := s.resolve(r)
 	if err != nil {
-		return err
+		return false, err
 	}
 	s.lookUp(r, t)
 	c, err := s.authenticate(r, t)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := s.checkRevoked(c); err != nil {
-		return err
+		return false, err
 	}
 	if c.limits != nil && c.now.Before(c.limits.NotBefore) {
-		return &daypass.Error{Op: "limits", Code: daypass.AccessDenied, Message: "This pass is not valid yet.",
+		return false, &daypass.Error{Op: "limits", Code: daypass.AccessDenied, Message: "This pass is not valid yet.",
 			Err: errors.New("it begins at " + c.limits.NotBefore.UTC().Format(time.RFC3339))}
 	}
 	if err := s.findBucket(c); err != nil {
-		return err
+		return false, err
 	}
-	return s.authorizeCall(c)
+	err = s.authorizeCall(c)
+	return daypass.CodeOf(err) == daypass.AccessDenied, err
 }
 
 // tryPolicies asks the policies at each instant at which their answer may
@@ -247,8 +305,12 @@ func (s *Server) instants(c *call, trial *daypass.Trial, from, until time.Time) 
 	list := []time.Time{from}
 	add := func(t time.Time, step time.Duration) {
 		for _, t := range []time.Time{t, t.Add(step)} {
-			if t.After(from) && t.Before(until) && len(list) < maxInstants {
+			switch {
+			case !t.After(from) || !t.Before(until):
+			case len(list) < maxInstants:
 				list = append(list, t)
+			default:
+				trial.Inexact = true
 			}
 		}
 	}

@@ -1,12 +1,14 @@
 package server
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/sign"
+	"github.com/daypass/daypass/state"
 )
 
 // try asks a server of its own what it makes of a URL.
@@ -116,6 +118,99 @@ func TestTryPolicies(t *testing.T) {
 		}
 		if trial.Inexact {
 			t.Errorf("%s: inexact", name)
+		}
+	}
+}
+
+// TestTryWithoutTime checks that policies are asked from now on where the
+// signature does not tell its time.
+func TestTryWithoutTime(t *testing.T) {
+	r := newRealm(t)
+	end := testTime.Add(10 * time.Minute)
+	user := r.user("user", statement("Allow", "", "s3:*", "*", `{"DateLessThan":{"aws:CurrentTime":"`+end.Format(time.RFC3339)+`"}}`))
+	p, err := sign.NewPresigner(user, "http://"+r.addr, testRegion, sign.PresignOptions{Version: sign.V2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := p.Presign(photo("GET"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	trial := r.try(user, photo("GET"), func(string) string { return u }, daypass.Visitor{})
+	if n := len(trial.Policies); trial.Signature != nil || n != 2 || !trial.Policies[0].Allowed || !trial.Policies[1].At.Equal(end) {
+		t.Errorf("%v, %+v", trial.Signature, trial.Policies)
+	}
+}
+
+// TestTryVisitor checks that a refusal that may owe to nobody being known who
+// opened the URL says so.
+func TestTryVisitor(t *testing.T) {
+	r := newRealm(t)
+	user := r.user("user", statement("Allow", "", "s3:*", "*", `{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}`))
+	if trial := r.try(user, photo("GET"), nil, daypass.Visitor{}); trial.Refusal == nil || len(trial.Depends) != 1 || trial.Depends[0] != "aws:SourceIp" {
+		t.Errorf("nobody known: %v, %q", trial.Refusal, trial.Depends)
+	}
+	if trial := r.try(user, photo("GET"), nil, daypass.Visitor{Source: "203.0.113.9"}); trial.Refusal == nil || trial.Depends != nil {
+		t.Errorf("another: %v, %q", trial.Refusal, trial.Depends)
+	}
+}
+
+// TestTryInexact checks that more instants than are asked are not passed over.
+func TestTryInexact(t *testing.T) {
+	r := newRealm(t)
+	var ages []string
+	for i := range maxInstants {
+		ages = append(ages, fmt.Sprintf(`"%d"`, 2*(i+1)))
+	}
+	user := r.user("user", statement("Allow", "", "s3:*", "*"), statement("Deny", "", "s3:*", "*", `{"NumericEquals":{"s3:signatureAge":[`+strings.Join(ages, ",")+`]}}`))
+	if trial := r.try(user, photo("GET"), nil, daypass.Visitor{}); !trial.Inexact {
+		t.Errorf("%d changes, exact", len(trial.Policies))
+	}
+}
+
+// TestTryObject checks that the object decides too: one that is gone, that is
+// not the one that was meant or used first, or that must not be there.
+func TestTryObject(t *testing.T) {
+	r := newRealm(t)
+	ledger := func(c *Config) { c.Ledger = r.state }
+	limited := func(method, name, value string) sign.URLRequest {
+		u := photo(method)
+		u.Query = sign.Query{{Name: name, Value: value}}
+		return u
+	}
+	uses := limited("GET", "x-daypass-uses", "2")
+	first := r.try(r.root, uses, nil, daypass.Visitor{}, ledger)
+	obj, err := r.store.Object(t.Context(), first.Object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := r.state.NewToken()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := state.Budget{Pass: first.Grant.PassID, Uses: 2, Size: obj.Size, ETag: obj.ETag, Ends: first.Grant.ExpiresAt}
+	if err := r.state.Draw(t.Context(), b, token, obj.Size, obj.Size); err != nil {
+		t.Fatal(err)
+	}
+	r.put("key", "something else")
+	gone := photo("GET")
+	gone.Key = "gone"
+	for name, c := range map[string]struct {
+		u    sign.URLRequest
+		want daypass.Code
+	}{
+		"changed":   {uses, daypass.AccessDenied},
+		"ETag":      {limited("GET", "x-daypass-etag", "abc"), daypass.PreconditionFailed},
+		"gone":      {gone, daypass.NoSuchKey},
+		"overwrite": {limited("PUT", "x-daypass-overwrite", "no"), daypass.AccessDenied},
+		"another":   {limited("GET", "x-daypass-uses", "3"), ""},
+	} {
+		trial := r.try(r.root, c.u, nil, daypass.Visitor{}, ledger)
+		if trial.Signature != nil || daypass.CodeOf(trial.Refusal) != c.want && (c.want != "" || trial.Refusal != nil) {
+			t.Errorf("%s: %v, %v, want %q", name, trial.Signature, trial.Refusal, c.want)
+		}
+		if name == "changed" && trial.Size >= 0 {
+			t.Errorf("changed: what was drawn is measured by %d bytes", trial.Size)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (a *app) askServer(ctx context.Context, f *explainFlags, raw string, out *e
 	case err != nil:
 		out.NotAsked = "no server answered: " + refusalText(err)
 		return nil
-	case e.Signer != nil && e.Signer.State == client.KeyUnknown && e.Signer.Since.IsZero() && e.Seen == nil:
+	case e.Signer != nil && e.Signer.State == client.KeyUnknown && e.Signer.Parent == "" && e.Signer.Since.IsZero() && e.Seen == nil:
 		out.NotAsked = "the server does not know the access key " + printable(e.Signer.AccessKeyID) +
 			": the URL is another server's, or the key was deleted long ago"
 		return nil
@@ -175,11 +175,11 @@ func signerWords(s *client.Signer) string {
 		return ""
 	}
 	words := s.State
-	if s.Parent != "" {
-		words = "temporary, made with " + s.Parent + ", which is " + s.State
-	}
-	if s.State == client.KeyUnknown && !s.Since.IsZero() {
+	if s.State == client.KeyUnknown && (s.Parent != "" || !s.Since.IsZero()) {
 		words = "deleted"
+	}
+	if s.Parent != "" {
+		words = "temporary, made with " + s.Parent + ", which is " + words
 	}
 	if !s.Since.IsZero() {
 		words += " at " + showTime(s.Since) + " by " + dash(s.By)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -171,7 +172,8 @@ func (r *Report) readParameters(in *sign.Inspection) {
 	}
 }
 
-// check tries the secret: with the method that was given, else with each.
+// check tries the secret: with the method that was given, else with each. A URL
+// that covers headers that are not in it cannot be checked.
 func (r *Report) check(in *sign.Inspection, o Options) {
 	r.Checked = true
 	tries := methods[:]
@@ -185,6 +187,8 @@ func (r *Report) check(in *sign.Inspection, o Options) {
 			return
 		}
 	}
+	// What the URL does not hold has no value to check it with.
+	r.Checked = !slices.ContainsFunc(r.SignedHeaders, func(h string) bool { return h != "host" && !in.Query.Has(h) })
 	for _, method := range tries {
 		v, req, at := r.request(in, o, method)
 		if m, ok := v.Diagnose(context.Background(), req, nil, at); ok {

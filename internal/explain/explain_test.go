@@ -98,6 +98,16 @@ func TestMistake(t *testing.T) {
 	}
 }
 
+// TestUnprovenHeader checks that the value of a header, which only who signed
+// knows, is not taken for another secret.
+func TestUnprovenHeader(t *testing.T) {
+	u := presign(t, "https://h", sign.PresignOptions{}, sign.URLRequest{Method: "PUT", Bucket: "b", Key: "k", Header: http.Header{"Content-Type": {"a/b"}}})
+	r, err := URL(u, Options{Now: now, Secret: key.Secret})
+	if err != nil || r.Checked || r.Matches || strings.Contains(strings.Join(r.Warnings, "\n"), "another secret") {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 // TestDifferences changes a canonical request as the field does, and expects
 // the usual cause to be named.
 func TestDifferences(t *testing.T) {
