@@ -154,3 +154,17 @@ func TestLogsThroughIDs(t *testing.T) {
 		t.Errorf("logged without ids: %q", found)
 	}
 }
+
+// TestLogRedacts asks for URLs that were escaped as a whole, so that a signature
+// is part of a key.
+func TestLogRedacts(t *testing.T) {
+	const signature = "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+	e := newEnv(t)
+	for _, path := range []string{"/photos/key%3FX-Amz-Signature=" + signature, "/X-Amz-Signature=" + signature, "/photos/X-Amz-Security-Token=" + signature + "?acl"} {
+		e.do("GET", path, "")
+	}
+	log := e.log.String()
+	if strings.Count(log, "REDACTED") < 3 || strings.Contains(log, signature) {
+		t.Errorf("the log:\n%s", log)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/audit"
 	"github.com/daypass/daypass/s3"
 )
 
@@ -129,7 +130,7 @@ func (x *exchange) refuse() {
 
 // record logs what happened. It holds no signature, token or secret: those
 // stand in the query, in headers and in the details of errors, which are left
-// out.
+// out, or in a key, where a URL was escaped as a whole, and are redacted there.
 func (s *Server) record(x *exchange, took time.Duration) {
 	level, ctx := s.cfg.LogLevel, x.r.Context()
 	if x.w.status >= http.StatusInternalServerError && x.w.status != http.StatusNotImplemented {
@@ -149,7 +150,7 @@ func (s *Server) record(x *exchange, took time.Duration) {
 		slog.Int64("sent", x.w.sent), slog.Duration("took", took))
 	attrs = append(attrs, x.subject()...)
 	if x.err != nil {
-		attrs = append(attrs, slog.String("code", string(s3.ErrorOf(x.err).Code)), slog.String("reason", x.err.Error()))
+		attrs = append(attrs, slog.String("code", string(s3.ErrorOf(x.err).Code)), slog.String("reason", audit.Redact(x.err.Error())))
 	}
 	s.cfg.Logger.LogAttrs(ctx, level, "request", attrs...)
 }
@@ -161,7 +162,7 @@ func (x *exchange) subject() (attrs []slog.Attr) {
 		if t.action != nil {
 			attrs = append(attrs, slog.String("action", string(t.action.Name)))
 		}
-		attrs = append(attrs, slog.String("bucket", t.ref.Bucket), slog.String("key", t.ref.Key))
+		attrs = append(attrs, slog.String("bucket", audit.Redact(t.ref.Bucket)), slog.String("key", audit.Redact(t.ref.Key)))
 	}
 	if c := x.call; c != nil {
 		attrs = append(attrs, slog.String("scheme", string(c.grant.Scheme)),

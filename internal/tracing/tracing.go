@@ -122,10 +122,11 @@ type carrier struct{ header http.Header }
 // passed on at the least (section 3.3.1.5).
 const maxTraceState = 2 << 10
 
-// Get implements propagation.TextMapCarrier.
+// Get implements propagation.TextMapCarrier. A tracestate that holds a secret is
+// none, since it goes to the collector as it is.
 func (c carrier) Get(key string) string {
 	text := strings.Join(c.header.Values(key), ",")
-	if key == "tracestate" && len(text) > maxTraceState {
+	if key == "tracestate" && (len(text) > maxTraceState || audit.Redact(text) != text) {
 		return ""
 	}
 	return text
@@ -173,6 +174,7 @@ func (s *requestSpan) TraceID() string { return s.id }
 func (s *requestSpan) End(e *daypass.Event) {
 	if s.span.IsRecording() {
 		clean := *e
+		audit.Bound(&clean) // so that a span that waits holds no long request
 		audit.Clean(&clean)
 		s.span.SetName(nameOf(&clean))
 		s.span.SetAttributes(describe(&clean)...)
