@@ -174,6 +174,9 @@ func (s *Store) CopyPart(ctx context.Context, req *PartCopyRequest) (*Part, erro
 	}
 	defer body.Close()
 	c := partCopy{req: *req, upload: upload, src: src, body: body}
+	if copier, ok := capability[Copier](s.driver); ok {
+		c.copier = copier
+	}
 	if err := c.prepare(); err != nil {
 		return nil, wrap(op, err)
 	}
@@ -195,6 +198,7 @@ type partCopy struct {
 	upload *MultipartUpload
 	src    *Object
 	body   Body
+	copier Copier // nil where the driver is none
 }
 
 // prepare fills in what the request leaves open, so that exactly what is open
@@ -220,12 +224,12 @@ func (c *partCopy) prepare() error {
 // run shares the content where the driver can, and reads and writes it where
 // not, or where the source has just been replaced.
 func (c *partCopy) run(ctx context.Context, d Multiparter) (*Part, error) {
-	if copier, ok := d.(Copier); ok {
+	if c.copier != nil {
 		sums, err := c.sums()
 		if err != nil {
 			return nil, err
 		}
-		p, err := copier.CopyPart(ctx, &c.req, sums)
+		p, err := c.copier.CopyPart(ctx, &c.req, sums)
 		switch daypass.CodeOf(err) {
 		case daypass.NotImplemented, daypass.PreconditionFailed, daypass.NoSuchKey, daypass.NoSuchVersion:
 		default:

@@ -234,8 +234,26 @@ func (n *node) closeEvents() error {
 		}
 	}
 	s.stop()
-	s.running.Wait()
-	return n.spool.Close()
+	late, end := context.WithTimeout(context.Background(), lastDelivery)
+	defer end()
+	return errors.Join(s.wait(late), n.spool.Close())
+}
+
+// wait waits until the sinks have ended, or the context. One may never end: that
+// which writes to a pipe whose reader has stopped. What it did not commit it gets
+// after the next start.
+func (s *sinks) wait(ctx context.Context) error {
+	ended := make(chan struct{})
+	go func() {
+		s.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return errors.New("a sink of events does not end: what reads the access log may have stopped")
+	}
 }
 
 // behind reports whether a sink has something left to do.

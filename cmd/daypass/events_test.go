@@ -242,3 +242,19 @@ func TestSinksSurviveWithout(t *testing.T) {
 		t.Errorf("%d lines, %v:\n%s", n, err, log)
 	}
 }
+
+// TestStuckSink stops a node although what reads its access log does not read
+// on.
+func TestStuckSink(t *testing.T) {
+	s, stuck := new(sinks), make(chan struct{})
+	s.running.Go(func() { <-stuck })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.wait(ctx); err == nil {
+		t.Error("a sink that does not end was waited for")
+	}
+	close(stuck)
+	if err := s.wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -41,7 +41,7 @@ func forgetStart() {
 type mapping struct {
 	start, end uintptr
 	mode, path string
-	anonymous  bool
+	anonymous  bool // some of it was written to: it is in memory or was swapped out
 }
 
 // read reads one line and reports whether it is the last that is needed to know
@@ -49,6 +49,10 @@ type mapping struct {
 func (m *mapping) read(line string) (complete bool) {
 	if rest, ok := strings.CutPrefix(line, "Anonymous:"); ok {
 		m.anonymous = strings.TrimSpace(rest) != "0 kB"
+		return false
+	}
+	if rest, ok := strings.CutPrefix(line, "Swap:"); ok {
+		m.anonymous = m.anonymous || strings.TrimSpace(rest) != "0 kB"
 		return true
 	}
 	from, rest, ok := strings.Cut(line, "-")
@@ -65,11 +69,11 @@ func (m *mapping) read(line string) (complete bool) {
 	return false
 }
 
-// forget unmaps the pages of a mapping of a file that was never written to, and
-// so can be had from the file again: those of a program whose addresses were
+// forget unmaps the pages of a private mapping of a file that was never written
+// to, and so can be had from the file again: those of a program whose addresses were
 // relocated cannot, nor can those with a debugger's breakpoints.
 func (m *mapping) forget() {
-	if strings.Contains(m.mode, "w") || m.anonymous || m.end <= m.start {
+	if strings.Contains(m.mode, "w") || !strings.HasSuffix(m.mode, "p") || m.anonymous || m.end <= m.start {
 		return
 	}
 	_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, m.start, m.end-m.start, syscall.MADV_DONTNEED)

@@ -12,15 +12,23 @@ Size:              13372 kB
 Rss:               10168 kB
 Anonymous:             0 kB
 FilePmdMapped:         0 kB
+Swap:                  0 kB
+SwapPss:               0 kB
 01e84000-01f58000 rw-p 01a84000 fe:00 10608819                           /usr/local/my bin/daypass
 Anonymous:           220 kB
+Swap:                  0 kB
+01f58000-01f5a000 r--p 01b58000 fe:00 10608819                           /usr/local/my bin/daypass
+Anonymous:             0 kB
+Swap:                  8 kB
 7f0000000000-7f0000001000 r--p 00000000 00:00 0
 AnonHugePages:         0 kB
 Anonymous:             4 kB
+Swap:                  0 kB
 `
 	want := []mapping{
 		{0x400000, 0x110f000, "r-xp", "/usr/local/my bin/daypass", false},
 		{0x1e84000, 0x1f58000, "rw-p", "/usr/local/my bin/daypass", true},
+		{0x1f58000, 0x1f5a000, "r--p", "/usr/local/my bin/daypass", true}, // swapped out
 		{0x7f0000000000, 0x7f0000001000, "r--p", "", true},
 	}
 	var m mapping

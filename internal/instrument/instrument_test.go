@@ -98,6 +98,36 @@ func TestEveryMethod(t *testing.T) {
 // bare is a driver without optional interfaces.
 type bare struct{ store.Driver }
 
+// parted is a driver that has multipart uploads, and cannot copy.
+type parted struct {
+	store.Driver
+	store.Multiparter
+}
+
+// TestCopyPartWithoutCopier makes a part from an object of a driver that cannot
+// copy.
+func TestCopyPartWithoutCopier(t *testing.T) {
+	d, err := diskstore.Open(diskstore.Options{Dir: t.TempDir(), MinFree: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(Store(parted{d, d}, nil, nil))
+	defer s.Close()
+	if _, err := s.CreateBucket(t.Context(), store.Bucket{Name: "bucket"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "a", "content")
+	u, err := s.CreateUpload(t.Context(), &store.MultipartUpload{Bucket: "bucket", Key: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.CopyPart(t.Context(), &store.PartCopyRequest{Bucket: "bucket", Key: "b", UploadID: u.ID, Number: 1,
+		Source: daypass.ObjectRef{Bucket: "bucket", Key: "a"}, Size: -1})
+	if err != nil || p.Size != int64(len("content")) {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 // TestCapabilities checks that the instruments claim nothing that the driver
 // inside cannot do.
 func TestCapabilities(t *testing.T) {
