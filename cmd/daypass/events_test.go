@@ -75,6 +75,17 @@ func TestMetricsAreBounded(t *testing.T) {
 	}
 }
 
+// TestMetricsCountRequests leaves out parts of requests.
+func TestMetricsCountRequests(t *testing.T) {
+	m := newMetrics(openSpool(t))
+	e := passEvent()
+	e.Total, e.Method, e.URI = -1, "", ""
+	m.Append(&e)
+	if len(m.series) != 0 {
+		t.Error("a part was counted")
+	}
+}
+
 func TestMetricsOutcome(t *testing.T) {
 	for message, want := range map[string]string{
 		"This pass has been revoked.":                           "revoked",

@@ -131,6 +131,9 @@ func (m *metrics) Append(e *daypass.Event) {
 		m.admin.WithLabelValues(string(e.Action), strconv.Itoa(e.Status)).Inc()
 		return
 	}
+	if e.Total < 0 {
+		return // a part of a request, such as an object of DeleteObjects
+	}
 	k := m.key(e)
 	m.mu.RLock()
 	s := m.series[k]
