@@ -14,6 +14,10 @@ const (
 	NoSuchUpload     daypass.Code = "NoSuchUpload"
 )
 
+// InvalidBucketState refuses what the versioning or the object lock of a bucket
+// rules out.
+const InvalidBucketState daypass.Code = "InvalidBucketState"
+
 const invalidURI daypass.Code = "InvalidURI"
 
 func invalidRequest(format string, args ...any) error {

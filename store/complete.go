@@ -34,7 +34,7 @@ func (s *Store) CompleteUpload(ctx context.Context, req *CompleteRequest) (*Obje
 	if err != nil {
 		return nil, wrap(op, err)
 	}
-	obj, err := complete(ctx, d, req)
+	obj, err := s.complete(ctx, d, req)
 	if daypass.CodeOf(err) == NoSuchUpload {
 		if done := s.completed(ctx, req); done != nil {
 			return done, nil
@@ -63,10 +63,15 @@ func validCompletion(req *CompleteRequest) error {
 }
 
 // complete checks the parts and lets the driver make an object of them.
-func complete(ctx context.Context, d Multiparter, req *CompleteRequest) (*Object, error) {
+func (s *Store) complete(ctx context.Context, d Multiparter, req *CompleteRequest) (*Object, error) {
 	upload, err := d.MultipartUpload(ctx, req.Bucket, req.Key, req.UploadID)
 	if err != nil {
 		return nil, err
+	}
+	if req.CustomerKey != nil {
+		if _, err := s.uploadKey(upload, req.CustomerKey); err != nil {
+			return nil, err
+		}
 	}
 	have, err := allParts(ctx, d, upload)
 	if err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -25,11 +26,20 @@ type CopyRequest struct {
 	Owner       string
 	Tags        []Tag
 	ACL         []byte
+	Lock        Lock
 	Conditions  WriteConditions
 	Time        time.Time
 	// Checksum asks for a checksum of another algorithm than the source has;
 	// empty keeps the source's.
 	Checksum ChecksumAlgorithm
+	// SourceKey is the customer's key of a source under SSEC, nil for others.
+	SourceKey *Key
+	// Sealing is how the copy is to be encrypted.
+	Sealing Sealing
+	// Encrypt returns the Encryption of the copy from that of the source, each
+	// nil where there is none, or NotImplemented when the bytes of the source
+	// cannot be those of the copy. Store fills it in.
+	Encrypt func(src *Encryption) (*Encryption, error)
 }
 
 // A Copier is a driver that copies without moving bytes. Store.CopyObject
@@ -38,14 +48,16 @@ type CopyRequest struct {
 type Copier interface {
 	// CopyObject makes a copy in constant time; SourceETag is checked at the
 	// moment of the commit, unless it is empty. The copy keeps the source's
-	// ETag, checksums and parts. NoSuchBucket, NoSuchKey, NoSuchVersion,
-	// MethodNotAllowed (the source is a delete marker), PreconditionFailed.
+	// ETag, checksums and parts, and gets the Encryption that req.Encrypt
+	// returns for the source at that moment. NoSuchBucket, NoSuchKey,
+	// NoSuchVersion, MethodNotAllowed (the source is a delete marker),
+	// PreconditionFailed and the errors of req.Encrypt.
 	CopyObject(ctx context.Context, req *CopyRequest) (*Object, error)
 	// CopyPart makes a part of a multipart upload from a range of an object,
 	// sharing its content where the driver can. sum is the MD5 and checksum of
 	// the range, computed by the caller. NoSuchUpload, PreconditionFailed, the
 	// source errors of CopyObject, NotImplemented (this range cannot be shared,
-	// so the caller writes it).
+	// or the source is encrypted, so the caller writes it).
 	CopyPart(ctx context.Context, req *PartCopyRequest, sum PartSums) (*Part, error)
 }
 
@@ -59,6 +71,9 @@ type PartCopyRequest struct {
 	// is all that follows Offset.
 	Offset, Size int64
 	Time         time.Time
+	// SourceKey is the customer's key of a source under SSEC, CustomerKey that
+	// of such an upload; nil for others.
+	SourceKey, CustomerKey *Key
 }
 
 // PartSums are the sums of a part's content.
@@ -78,8 +93,16 @@ func (s *Store) CopyObject(ctx context.Context, req *CopyRequest) (*Object, erro
 	if err := validRef(req.Bucket, req.Key); err != nil {
 		return nil, wrap(op, err)
 	}
+	if err := s.checkLock(req.Lock); err != nil {
+		return nil, wrap(op, err)
+	}
 	timed := *req
 	timed.Time = orNow(req.Time)
+	generation, err := s.copyGeneration(ctx, req.Sealing)
+	if err != nil {
+		return nil, wrap(op, err)
+	}
+	timed.Encrypt = func(src *Encryption) (*Encryption, error) { return s.shareSealed(&timed, src, generation) }
 	obj, err := s.copyObject(ctx, &timed)
 	return obj, wrap(op, sourceError(err))
 }
@@ -101,12 +124,42 @@ func (s *Store) copyObject(ctx context.Context, req *CopyRequest) (*Object, erro
 		pinned.SourceETag = cmp.Or(req.SourceETag, src.ETag)
 		req = &pinned
 	}
-	return d.CopyObject(ctx, req)
+	obj, err := d.CopyObject(ctx, req)
+	if daypass.CodeOf(err) == daypass.NotImplemented {
+		return s.streamObject(ctx, req)
+	}
+	return obj, err
+}
+
+// copyGeneration returns the generation of the wrapping key that a copy gets.
+func (s *Store) copyGeneration(ctx context.Context, want Sealing) (uint32, error) {
+	if want.SSE != SSES3 {
+		return 0, nil
+	}
+	if s.wrapping == nil {
+		return 0, errNoWrapping()
+	}
+	return s.wrapping.Current(ctx)
+}
+
+// shareSealed returns the Encryption of a copy that has the bytes of its
+// source. That can be where neither is encrypted, and where both are under keys
+// of the deployment; what comes under another customer's key, or from under
+// one, is encrypted anew, so that whoever has the one key cannot read what is
+// under the other. NotImplemented.
+func (s *Store) shareSealed(req *CopyRequest, src *Encryption, generation uint32) (*Encryption, error) {
+	switch {
+	case src == nil && req.Sealing.SSE == NoSSE && req.SourceKey == nil:
+		return nil, nil
+	case src != nil && src.SSE == SSES3 && req.Sealing.SSE == SSES3 && req.SourceKey == nil:
+		return s.rewrap(req.Source.Bucket, req.Source.Key, src, req.Bucket, req.Key, generation)
+	}
+	return nil, &daypass.Error{Code: daypass.NotImplemented, Err: errors.New("the copy is encrypted in another way than its source")}
 }
 
 // streamObject copies by reading and writing.
 func (s *Store) streamObject(ctx context.Context, req *CopyRequest) (*Object, error) {
-	src, body, err := s.openSource(ctx, req.Source, req.SourceETag)
+	src, body, err := s.openSource(ctx, req.Source, req.SourceETag, req.SourceKey)
 	if err != nil {
 		return nil, err
 	}
@@ -119,16 +172,20 @@ func (s *Store) streamObject(ctx context.Context, req *CopyRequest) (*Object, er
 	if err != nil {
 		return nil, err
 	}
-	return s.driver.PutObject(ctx, &PutRequest{
+	return s.putObject(ctx, &PutRequest{
 		Bucket: req.Bucket, Key: req.Key, Metadata: req.Metadata, Owner: req.Owner, Tags: req.Tags, ACL: req.ACL,
-		Body: content, Conditions: req.Conditions, Time: req.Time,
+		Lock: req.Lock, Body: content, Conditions: req.Conditions, Time: req.Time,
+		Sealing: req.Sealing,
 	})
 }
 
 // openSource opens what is to be copied, if it has the ETag that is asked for.
-func (s *Store) openSource(ctx context.Context, ref daypass.ObjectRef, etag string) (*Object, Body, error) {
+func (s *Store) openSource(ctx context.Context, ref daypass.ObjectRef, etag string, customer *Key) (*Object, Body, error) {
 	src, body, err := s.driver.OpenObject(ctx, ref)
 	if err != nil {
+		return nil, nil, err
+	}
+	if body, err = s.unseal(src, body, customer); err != nil {
 		return nil, nil, err
 	}
 	if err := CheckSource(src, etag); err != nil {
@@ -168,20 +225,23 @@ func (s *Store) CopyPart(ctx context.Context, req *PartCopyRequest) (*Part, erro
 	if err != nil {
 		return nil, wrap(op, err)
 	}
-	src, body, err := s.openSource(ctx, req.Source, req.SourceETag)
+	src, body, err := s.openSource(ctx, req.Source, req.SourceETag, req.SourceKey)
 	if err != nil {
 		return nil, wrap(op, sourceError(err))
 	}
 	defer body.Close()
-	c := partCopy{req: *req, upload: upload, src: src, body: body}
-	if copier, ok := capability[Copier](s.driver); ok {
+	if _, err := s.uploadKey(upload, req.CustomerKey); err != nil {
+		return nil, wrap(op, err)
+	}
+	c := partCopy{store: s, req: *req, upload: upload, src: src, body: body}
+	if copier, ok := capability[Copier](s.driver); ok && src.Encryption == nil && upload.Encryption == nil {
 		c.copier = copier
 	}
 	if err := c.prepare(); err != nil {
 		return nil, wrap(op, err)
 	}
 	p, err := c.run(ctx, d)
-	return p, wrap(op, err)
+	return p.of(upload), wrap(op, err)
 }
 
 // sourceError answers the attempt to copy a delete marker as S3 does.
@@ -194,6 +254,7 @@ func sourceError(err error) error {
 
 // A partCopy is a part in the making whose source is open.
 type partCopy struct {
+	store  *Store
 	req    PartCopyRequest
 	upload *MultipartUpload
 	src    *Object
@@ -241,9 +302,14 @@ func (c *partCopy) run(ctx context.Context, d Multiparter) (*Part, error) {
 		return nil, err
 	}
 	r := &c.req
-	return d.PutPart(ctx, &PartRequest{
+	put := &PartRequest{
 		Bucket: r.Bucket, Key: r.Key, UploadID: r.UploadID, Number: r.Number, Body: content, Time: r.Time,
-	})
+		CustomerKey: r.CustomerKey,
+	}
+	if err := c.store.sealPart(put, c.upload); err != nil {
+		return nil, err
+	}
+	return d.PutPart(ctx, put)
 }
 
 // sums returns those of the range: the source's, where they are the same, or

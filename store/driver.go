@@ -31,7 +31,8 @@ type Driver interface {
 	// PutObject stores req.Body to its end under the given key, replacing
 	// what was there, if req.Conditions hold at the moment of the commit. It
 	// reads Body until io.EOF, then takes size, ETag and checksums from it;
-	// on any error of Body nothing is stored. NoSuchBucket,
+	// on any error of Body nothing is stored. What Body returns is what is
+	// kept; where it is encrypted it is longer than its size says. NoSuchBucket,
 	// PreconditionFailed, NoSuchKey (If-Match without an object),
 	// InsufficientStorage.
 	PutObject(ctx context.Context, req *PutRequest) (*Object, error)
@@ -48,10 +49,12 @@ type Driver interface {
 	// DeleteObject removes an object if the conditions hold; removing what
 	// is not there succeeds. Where the bucket keeps versions, it adds a
 	// delete marker instead, unless ref names a version: that is removed for
-	// ever, and the conditions look at it. NoSuchBucket, PreconditionFailed,
+	// ever, and the conditions look at it, and so does its lock at the moment
+	// of the commit (Lock.CheckRemoval), and opts.Seen is compared with it
+	// (CheckSeen). NoSuchBucket, PreconditionFailed,
 	// NoSuchKey (If-Match without an object, which S3 answers in the same
-	// way).
-	DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond WriteConditions) (Deleted, error)
+	// way), AccessDenied (the version is locked).
+	DeleteObject(ctx context.Context, ref daypass.ObjectRef, opts DeleteOptions) (Deleted, error)
 	// ListObjects returns one page of a listing, in order of key bytes.
 	// NoSuchBucket. Drivers with an ordered index use List.
 	ListObjects(ctx context.Context, req ListRequest) (*ListPage, error)
@@ -90,6 +93,8 @@ type Bucket struct {
 	Created time.Time
 	// Versioning is whether the bucket keeps versions.
 	Versioning Versioning
+	// ObjectLock is whether and how the bucket locks versions.
+	ObjectLock ObjectLock
 }
 
 // A PutRequest is one object to be stored.
@@ -101,6 +106,8 @@ type PutRequest struct {
 	Tags  []Tag
 	// ACL is opaque to the store; nil is none.
 	ACL []byte
+	// Lock is what the writer asks for; the bucket may have a default.
+	Lock Lock
 	// Body is the content. Size, ETag and checksums are taken from it after
 	// it has returned io.EOF.
 	Body *Upload
@@ -108,6 +115,25 @@ type PutRequest struct {
 	Conditions WriteConditions
 	// Time becomes the modification time of the object.
 	Time time.Time
+	// Sealing is what the caller asks for; Store makes Encryption of it and
+	// encrypts Body before it calls the driver, which keeps Encryption.
+	Sealing    Sealing
+	Encryption *Encryption
+}
+
+// DeleteOptions say under which circumstances an object is removed.
+type DeleteOptions struct {
+	// Conditions must hold for what is removed at the moment of the commit.
+	Conditions WriteConditions
+	// Time is the present, by which retentions are judged.
+	Time time.Time
+	// BypassGovernance removes versions although a retention of mode
+	// Governance holds. The caller has made sure that this is permitted.
+	BypassGovernance bool
+	// Seen is the version that is to be removed, or that a delete marker is
+	// to take the place of, as the caller has seen it: if it is another now,
+	// nothing is removed (CheckSeen). Nil asks for no more than the rest.
+	Seen *Object
 }
 
 // An Object is what is known of one stored object.
@@ -117,7 +143,8 @@ type Object struct {
 	VersionID string
 	// Size is in bytes.
 	Size int64
-	// ETag is without quotes: the MD5 of the content in hexadecimal.
+	// ETag is without quotes: the MD5 of the content in hexadecimal, or, under
+	// SSEC, something of the same form.
 	ETag string
 	// ModTime is when the object was stored; headers show it to the second.
 	ModTime time.Time
@@ -129,6 +156,8 @@ type Object struct {
 	Tags      []Tag
 	// ACL is opaque to the store; nil is none.
 	ACL []byte
+	// Lock is what keeps this version from being removed.
+	Lock Lock
 	// PartCount is the number of parts that a multipart upload was made of;
 	// zero for an object that was uploaded whole.
 	PartCount int
@@ -137,6 +166,8 @@ type Object struct {
 	Parts []Part
 	// UploadID is the multipart upload that made the object, if one did.
 	UploadID string
+	// Encryption is how the body is encrypted; nil is not at all.
+	Encryption *Encryption
 	// IsLatest says that this is the current version of its key.
 	IsLatest bool
 	// DeleteMarker says that this is no object but the mark of a deletion;
@@ -172,7 +203,8 @@ type Checksum struct {
 	Type ChecksumType
 }
 
-// A Body is the open content of an object.
+// A Body is the open content of an object; that of a driver is as it was stored,
+// encrypted where Object.Encryption says so.
 type Body interface {
 	// Range returns a reader over n bytes from offset off, which lie within
 	// the object. It is an *io.LimitedReader over an *os.File where the

@@ -29,12 +29,13 @@ const (
 
 // A Multiparter is a driver that takes objects in parts.
 type Multiparter interface {
-	// CreateUpload begins an upload; ID is filled in. NoSuchBucket.
+	// CreateUpload begins an upload; ID is filled in. NoSuchBucket,
+	// InvalidRequest (a lock where the bucket has no object lock).
 	CreateUpload(ctx context.Context, u *MultipartUpload) (*MultipartUpload, error)
 	// MultipartUpload returns an upload that is under way. NoSuchUpload.
 	MultipartUpload(ctx context.Context, bucket, key, id string) (*MultipartUpload, error)
 	// PutPart stores req.Body as a part, replacing one with that number.
-	// NoSuchUpload and the errors of Body.
+	// It keeps req.Salt with the part. NoSuchUpload and the errors of Body.
 	PutPart(ctx context.Context, req *PartRequest) (*Part, error)
 	// Parts returns at most max parts in order of number, whose numbers come
 	// after the given one. NoSuchUpload.
@@ -59,11 +60,18 @@ type MultipartUpload struct {
 	Owner           string
 	Tags            []Tag
 	ACL             []byte
-	Initiated       time.Time
+	// Lock is that of the object to be; a default of the bucket is added when
+	// the upload is completed.
+	Lock      Lock
+	Initiated time.Time
 	// Checksum is the algorithm that every part has a checksum of; empty
 	// where the client chose none: then CRC64NVME of the full object.
 	Checksum     ChecksumAlgorithm
 	ChecksumType ChecksumType
+	// Sealing is what the caller asks for; Store makes Encryption of it, which
+	// the driver keeps for the object to be.
+	Sealing    Sealing
+	Encryption *Encryption
 }
 
 // A PartRequest is one part to be stored.
@@ -73,6 +81,11 @@ type PartRequest struct {
 	Number int
 	Body   *Upload
 	Time   time.Time
+	// CustomerKey is the key of an upload under SSEC, nil for others.
+	CustomerKey *Key
+	// Salt is what the key of an encrypted part is made with; Store fills it
+	// in.
+	Salt []byte
 }
 
 // A Part is one part of an upload or of a completed object.
@@ -80,10 +93,16 @@ type Part struct {
 	Number int
 	// Size is in bytes.
 	Size int64
-	// ETag is the MD5 of the part in hexadecimal, without quotes.
+	// ETag is the MD5 of the part in hexadecimal, without quotes, or, under
+	// SSEC, something of the same form.
 	ETag      string
 	ModTime   time.Time
 	Checksums []Checksum
+	// Salt is opaque to drivers; nil where the part is not encrypted.
+	Salt []byte
+	// Encryption is that of the upload; only PutPart and CopyPart of Store
+	// fill it in.
+	Encryption *Encryption
 }
 
 // A CompletedPart is a part as the client names it when it completes an
@@ -108,6 +127,10 @@ type CompleteRequest struct {
 	// Expected is the checksum that the client expects of the object, its
 	// Value empty where it did not say.
 	Expected Checksum
+
+	// CustomerKey is the key of an upload under SSEC, which a completion need
+	// not bring.
+	CustomerKey *Key
 
 	// ETag and Checksums are those of the object; Store fills them in before
 	// it calls the driver.
@@ -149,7 +172,8 @@ func (u *MultipartUpload) Sum() (ChecksumAlgorithm, ChecksumType) {
 
 // CreateUpload begins an upload; ID is filled in. A zero Initiated is the
 // present. KeyTooLongError, InvalidURI, NoSuchBucket, InvalidRequest
-// (checksum), NotImplemented.
+// (checksum, or a lock where the bucket has no object lock), InvalidArgument
+// (lock), NotImplemented.
 func (s *Store) CreateUpload(ctx context.Context, u *MultipartUpload) (*MultipartUpload, error) {
 	const op = "store.CreateUpload"
 	if err := validRef(u.Bucket, u.Key); err != nil {
@@ -158,12 +182,19 @@ func (s *Store) CreateUpload(ctx context.Context, u *MultipartUpload) (*Multipar
 	if err := validChecksumType(u.Checksum, u.ChecksumType); err != nil {
 		return nil, wrap(op, err)
 	}
+	if err := s.checkLock(u.Lock); err != nil {
+		return nil, wrap(op, err)
+	}
 	d, err := optional[Multiparter](s)
 	if err != nil {
 		return nil, wrap(op, err)
 	}
 	timed := *u
 	timed.Initiated = orNow(u.Initiated)
+	if timed.Encryption, _, err = s.newEncryption(ctx, u.Bucket, u.Key, u.Sealing); err != nil {
+		return nil, wrap(op, err)
+	}
+	timed.Sealing = Sealing{}
 	made, err := d.CreateUpload(ctx, &timed)
 	return made, wrap(op, err)
 }
@@ -208,7 +239,7 @@ func (s *Store) multiparter(bucket, key string) (Multiparter, error) {
 // PutPart stores a part, replacing one with that number. Where the client
 // chose no algorithm for the body, it is that of the upload. A zero Time is
 // the present. NoSuchUpload, InvalidArgument (part number), InvalidRequest
-// (another checksum than the upload's), NoSuchBucket, InsufficientStorage,
+// (another checksum or customer's key than the upload's), NoSuchBucket, InsufficientStorage,
 // NotImplemented and the errors of Body.
 func (s *Store) PutPart(ctx context.Context, req *PartRequest) (*Part, error) {
 	const op = "store.PutPart"
@@ -224,8 +255,19 @@ func (s *Store) PutPart(ctx context.Context, req *PartRequest) (*Part, error) {
 	}
 	timed := *req
 	timed.Time = orNow(req.Time)
+	if err := s.sealPart(&timed, upload); err != nil {
+		return nil, wrap(op, err)
+	}
 	p, err := d.PutPart(ctx, &timed)
-	return p, wrap(op, err)
+	return p.of(upload), wrap(op, err)
+}
+
+// of returns the part as one of an upload.
+func (p *Part) of(u *MultipartUpload) *Part {
+	if p != nil {
+		p.Encryption = u.Encryption
+	}
+	return p
 }
 
 // upload returns the driver and the upload for a request about one part.

@@ -17,6 +17,8 @@ import (
 type Store struct {
 	driver Driver
 	rand   io.Reader
+	// wrapping is nil where SSES3 is not possible.
+	wrapping WrappingKeys
 }
 
 // An Option changes how a Store works.
@@ -36,10 +38,20 @@ func New(d Driver, opts ...Option) *Store {
 }
 
 // CreateBucket checks the name and adds a bucket; ID and Created are filled
-// in. InvalidBucketName, BucketAlreadyExists.
+// in, and a bucket with object lock keeps versions. InvalidBucketName,
+// BucketAlreadyExists, InvalidArgument (default retention), NotImplemented.
 func (s *Store) CreateBucket(ctx context.Context, b Bucket, now time.Time) (Bucket, error) {
 	const op = "store.CreateBucket"
 	if err := ValidBucketName(b.Name); err != nil {
+		return Bucket{}, wrap(op, err)
+	}
+	if b.ObjectLock.Enabled {
+		if _, err := optional[Locker](s); err != nil {
+			return Bucket{}, wrap(op, err)
+		}
+		b.Versioning = VersioningEnabled
+	}
+	if err := b.ObjectLock.Default.validate(); err != nil {
 		return Bucket{}, wrap(op, err)
 	}
 	var id [16]byte
@@ -83,9 +95,10 @@ func (s *Store) ListBuckets(ctx context.Context, prefix, after string, max int) 
 	return bs, wrap("store.ListBuckets", err)
 }
 
-// PutObject stores an object. A zero Time is the present. KeyTooLongError,
-// InvalidURI, NoSuchBucket, PreconditionFailed, NoSuchKey (If-Match without an
-// object), InsufficientStorage and the errors of req.Body.
+// PutObject stores an object, encrypted as req.Sealing asks for. A zero Time is
+// the present. KeyTooLongError, InvalidURI, NotImplemented, NoSuchBucket, PreconditionFailed, NoSuchKey (If-Match without an
+// object), InsufficientStorage, for a lock InvalidArgument, InvalidRequest (the
+// bucket has no object lock) and NotImplemented, and the errors of req.Body.
 func (s *Store) PutObject(ctx context.Context, req *PutRequest) (*Object, error) {
 	const op = "store.PutObject"
 	if err := validRef(req.Bucket, req.Key); err != nil {
@@ -94,10 +107,21 @@ func (s *Store) PutObject(ctx context.Context, req *PutRequest) (*Object, error)
 	if req.Body == nil {
 		return nil, wrap(op, errors.New("a put without a body"))
 	}
+	if err := s.checkLock(req.Lock); err != nil {
+		return nil, wrap(op, err)
+	}
 	timed := *req
 	timed.Time = orNow(req.Time)
-	obj, err := s.driver.PutObject(ctx, &timed)
+	obj, err := s.putObject(ctx, &timed)
 	return obj, wrap(op, err)
+}
+
+// putObject encrypts what is to be encrypted and stores it.
+func (s *Store) putObject(ctx context.Context, req *PutRequest) (*Object, error) {
+	if err := s.sealPut(ctx, req); err != nil {
+		return nil, err
+	}
+	return s.driver.PutObject(ctx, req)
 }
 
 // Object returns what is known of an object, or of the version that ref names.
@@ -113,26 +137,38 @@ func (s *Store) Object(ctx context.Context, ref daypass.ObjectRef) (*Object, err
 	return obj, wrap(op, err)
 }
 
-// OpenObject opens an object's body; the caller closes it. The errors, and
-// what comes with them, are those of Object.
+// OpenObject opens an object's body; the caller closes it. The errors, and what
+// comes with them, are those of Object; an object under SSEC is InvalidRequest.
 func (s *Store) OpenObject(ctx context.Context, ref daypass.ObjectRef) (*Object, Body, error) {
+	return s.OpenWithKey(ctx, ref, nil)
+}
+
+// OpenWithKey is OpenObject for a request that brings a customer's key, nil for
+// none; its errors are also those of CheckKey.
+func (s *Store) OpenWithKey(ctx context.Context, ref daypass.ObjectRef, customer *Key) (*Object, Body, error) {
 	const op = "store.OpenObject"
 	if err := validRef(ref.Bucket, ref.Key); err != nil {
 		return nil, nil, wrap(op, err)
 	}
 	obj, body, err := s.driver.OpenObject(ctx, ref)
+	if err != nil {
+		return obj, nil, wrap(op, err)
+	}
+	body, err = s.unseal(obj, body, customer)
 	return obj, body, wrap(op, err)
 }
 
 // DeleteObject removes an object, or the version that ref names, or adds a
-// delete marker. KeyTooLongError, InvalidURI, NoSuchBucket,
-// PreconditionFailed, NoSuchKey (If-Match without an object).
-func (s *Store) DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond WriteConditions) (Deleted, error) {
+// delete marker. A zero Time is the present. KeyTooLongError, InvalidURI,
+// NoSuchBucket, PreconditionFailed, NoSuchKey (If-Match without an object),
+// AccessDenied (the version is locked).
+func (s *Store) DeleteObject(ctx context.Context, ref daypass.ObjectRef, opts DeleteOptions) (Deleted, error) {
 	const op = "store.DeleteObject"
 	if err := validRef(ref.Bucket, ref.Key); err != nil {
 		return Deleted{}, wrap(op, err)
 	}
-	deleted, err := s.driver.DeleteObject(ctx, ref, cond)
+	opts.Time = orNow(opts.Time)
+	deleted, err := s.driver.DeleteObject(ctx, ref, opts)
 	return deleted, wrap(op, err)
 }
 

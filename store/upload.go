@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/store/sealed"
 )
 
 // MaxUploadSize is the size of the largest body of one upload, in bytes. (S3
@@ -42,6 +43,11 @@ type Upload struct {
 	// there is none.
 	also          hash.Hash
 	alsoAlgorithm ChecksumAlgorithm
+
+	// sealer encrypts what Read returns; nil where nothing is encrypted. tag
+	// makes the ETag where that is no MD5; nil otherwise.
+	sealer io.Reader
+	tag    *Key
 
 	err       error // sticky; io.EOF once the body has ended well
 	etag      string
@@ -139,6 +145,14 @@ func (u *Upload) sumFor(m *MultipartUpload) error {
 
 // Read implements io.Reader.
 func (u *Upload) Read(p []byte) (int, error) {
+	if u.sealer != nil {
+		return u.sealer.Read(p)
+	}
+	return u.read(p)
+}
+
+// read returns the content itself.
+func (u *Upload) read(p []byte) (int, error) {
 	if u.err != nil {
 		return 0, u.err
 	}
@@ -199,7 +213,7 @@ func (u *Upload) finish() error {
 	if err := u.checkChecksum(digest); err != nil {
 		return err
 	}
-	u.etag = hex.EncodeToString(sum)
+	u.setETag(sum)
 	u.checksums = []Checksum{newChecksum(u.opts.Checksum, digest)}
 	if u.also != nil {
 		u.checksums = append(u.checksums, newChecksum(u.alsoAlgorithm, u.also.Sum(nil)))
@@ -281,13 +295,20 @@ func (u *Upload) trailer() ([]byte, error) {
 	return digest, nil
 }
 
-// SizeHint returns the promised size in bytes, or -1 when unknown.
-func (u *Upload) SizeHint() int64 { return max(u.opts.Size, -1) }
+// SizeHint returns how many bytes Read will return, or -1 when that is unknown.
+func (u *Upload) SizeHint() int64 {
+	if u.sealer != nil {
+		return sealed.SealedSize(max(u.opts.Size, -1))
+	}
+	return max(u.opts.Size, -1)
+}
 
-// Size returns the number of bytes that were read. Valid after io.EOF.
+// Size returns the size of the content in bytes; where it is encrypted, Read
+// has returned more. Valid after io.EOF.
 func (u *Upload) Size() int64 { return u.size }
 
-// ETag returns the MD5 of the body in hexadecimal. Valid after io.EOF.
+// ETag returns the MD5 of the content in hexadecimal, or, where it is encrypted
+// with a customer's key, something of the same form. Valid after io.EOF.
 func (u *Upload) ETag() string { return u.etag }
 
 // Checksums returns the computed checksums, first that of the client's choice. Valid after io.EOF.

@@ -25,7 +25,8 @@ const NullVersion = "null"
 
 // A Versioner is a driver that keeps versions.
 type Versioner interface {
-	// SetVersioning changes the versioning of a bucket. NoSuchBucket.
+	// SetVersioning changes the versioning of a bucket. NoSuchBucket,
+	// InvalidBucketState (object lock needs versions).
 	SetVersioning(ctx context.Context, bucket string, v Versioning) error
 	// ListVersions returns one page of all versions and delete markers, in
 	// order of key bytes, the newest of a key first. NoSuchBucket.
@@ -82,7 +83,8 @@ type Updater interface {
 }
 
 // SetVersioning makes a bucket keep versions, or no longer keep new ones.
-// NoSuchBucket, InvalidArgument (another state), NotImplemented.
+// NoSuchBucket, InvalidArgument (another state), InvalidBucketState (object
+// lock needs versions), NotImplemented.
 func (s *Store) SetVersioning(ctx context.Context, bucket string, v Versioning) error {
 	const op = "store.SetVersioning"
 	if err := existingBucketName(bucket); err != nil {

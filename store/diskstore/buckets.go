@@ -21,13 +21,14 @@ type bucketTable struct {
 
 // A bucket is an existing bucket, or one that existed when it was looked up.
 type bucket struct {
-	store.Bucket // without Versioning
+	store.Bucket // without Versioning and ObjectLock
 	number       uint64
 	versioning   atomic.Pointer[store.Versioning]
+	lock         atomic.Pointer[store.ObjectLock]
 
 	// mu is held for reading while an object or part is committed, and for
-	// writing while the bucket is deleted or its versioning is changed, so
-	// that one sees the other.
+	// writing while the bucket is deleted or its versioning or object lock is
+	// changed, so that one sees the other.
 	mu   sync.RWMutex
 	gone bool
 }
@@ -38,13 +39,14 @@ func (b *bucket) state() store.Versioning { return *b.versioning.Load() }
 func (b *bucket) record() bucketRecord {
 	return bucketRecord{
 		id: b.ID, owner: b.Owner, region: b.Region, number: b.number, created: b.Created, versioning: b.state(),
+		lock: *b.lock.Load(),
 	}
 }
 
 // public returns the bucket as the store knows it.
 func (b *bucket) public() store.Bucket {
 	p := b.Bucket
-	p.Versioning = b.state()
+	p.Versioning, p.ObjectLock = b.state(), *b.lock.Load()
 	return p
 }
 
@@ -58,6 +60,17 @@ func (t *bucketTable) put(b *bucket) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.byName[b.Name] = b
+}
+
+// byNumber returns all buckets by the numbers that stand for them in the index.
+func (t *bucketTable) byNumber() map[uint64]*bucket {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	numbers := make(map[uint64]*bucket, len(t.byName))
+	for _, b := range t.byName {
+		numbers[b.number] = b
+	}
+	return numbers
 }
 
 func (t *bucketTable) remove(name string) {
@@ -95,6 +108,7 @@ func newBucket(name string, r bucketRecord) *bucket {
 		Name: name, ID: r.id, Owner: r.owner, Region: r.region, Created: r.created,
 	}}
 	b.versioning.Store(&r.versioning)
+	b.lock.Store(&r.lock)
 	return b
 }
 
@@ -135,12 +149,16 @@ func (d *Driver) CreateBucket(ctx context.Context, b store.Bucket) error {
 			Details: []daypass.Detail{{Name: "BucketName", Value: b.Name}},
 		}
 	}
+	if err := b.ObjectLock.CheckVersioning(b.Versioning); err != nil {
+		return err
+	}
 	number, err := d.ids.take()
 	if err != nil {
 		return writeError(err)
 	}
 	r := bucketRecord{
 		id: b.ID, owner: b.Owner, region: b.Region, number: number, created: b.Created, versioning: b.Versioning,
+		lock: b.ObjectLock,
 	}
 	if err := d.set(bucketKey(b.Name), r.encode()); err != nil {
 		return writeError(err)

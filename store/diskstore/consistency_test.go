@@ -43,7 +43,7 @@ func remove(d *Driver, key string) error { return removeFrom(d, testBucket, key)
 
 func removeFrom(d *Driver, bucket, key string) error {
 	ref := daypass.ObjectRef{Bucket: bucket, Key: key}
-	_, err := d.DeleteObject(context.Background(), ref, store.WriteConditions{})
+	_, err := d.DeleteObject(context.Background(), ref, store.DeleteOptions{})
 	return err
 }
 

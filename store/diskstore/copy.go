@@ -39,6 +39,9 @@ func (d *Driver) CopyObject(ctx context.Context, req *store.CopyRequest) (*store
 	e := d.newEdit()
 	defer e.close()
 	rec := copyOf(src, req)
+	if err := rec.copyEncryption(src, req); err != nil {
+		return nil, err
+	}
 	if err := e.copyKey(b, req, rec); err != nil {
 		return nil, err
 	}
@@ -64,6 +67,7 @@ func copyOf(src *objectRecord, req *store.CopyRequest) *objectRecord {
 	return &objectRecord{segments: src.segments, manifest: src.manifest, object: store.Object{
 		Size: o.Size, ETag: o.ETag, Checksums: o.Checksums, PartCount: o.PartCount,
 		ModTime: req.Time, Owner: req.Owner, Metadata: req.Metadata, Tags: req.Tags, ACL: req.ACL,
+		Lock: req.Lock,
 	}}
 }
 
@@ -105,6 +109,9 @@ func (d *Driver) CopyPart(ctx context.Context, req *store.PartCopyRequest, sum s
 		src, err := d.source(from, req.Source, req.SourceETag)
 		if err != nil {
 			return nil, err
+		}
+		if src.object.Encryption != nil {
+			return nil, errSealedCopy()
 		}
 		rec.segments, err = d.shareRange(src, req.Offset, req.Size)
 		e.refer(+1, rec.segments...)

@@ -139,7 +139,7 @@ func cleanUp(t testing.TB, d *Driver, bucket string) {
 			continue
 		}
 		ref := daypass.ObjectRef{Bucket: bucket, Key: v.Key, VersionID: cmp.Or(v.VersionID, store.NullVersion)}
-		if _, err := d.DeleteObject(ctx, ref, store.WriteConditions{}); err != nil {
+		if _, err := d.DeleteObject(ctx, ref, store.DeleteOptions{}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -81,7 +81,7 @@ func (l *versionLog) next(rng *rand.Rand) versionOp {
 func (op versionOp) apply(d *Driver, key string) (id string, err error) {
 	ctx, ref := context.Background(), daypass.ObjectRef{Bucket: versionedBucket, Key: key, VersionID: op.remove}
 	if op.remove != "" || op.body.size < 0 {
-		done, err := d.DeleteObject(ctx, ref, store.WriteConditions{})
+		done, err := d.DeleteObject(ctx, ref, store.DeleteOptions{})
 		if op.remove != "" {
 			return "", err
 		}

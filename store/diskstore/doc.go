@@ -3,7 +3,7 @@
 //
 // # On disk
 //
-//	DIR/format   {"format":2}: the version of everything below
+//	DIR/format   {"format":3}: the version of everything below
 //	DIR/index/   a Pebble database: buckets, objects, uploads and small bodies
 //	DIR/blobs/   larger bodies: blobs/<id / 4096>/<id>, in hexadecimal
 //	DIR/tmp/     uploads under way, where the file system has no unnamed files

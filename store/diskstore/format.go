@@ -13,7 +13,8 @@ import (
 //
 //	1: the first
 //	2: versions, multipart uploads, blobs that several objects share
-const currentFormat = 2
+//	3: object locks and encrypted bodies, which an older Daypass would not know
+const currentFormat = 3
 
 type formatFile struct {
 	Format int `json:"format"`

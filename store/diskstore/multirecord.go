@@ -1,6 +1,8 @@
 package diskstore
 
 import (
+	"bytes"
+
 	"github.com/daypass/daypass/store"
 )
 
@@ -12,6 +14,7 @@ const (
 	tagPartModTime  = 4<<3 | fixed64
 	tagPartChecksum = 5<<3 | bytesTy // repeated, as in an objectRecord
 	tagPartSegment  = 6<<3 | bytesTy // repeated segment
+	tagPartSalt     = 16<<3 | bytesTy
 )
 
 // The tags of the other records of multipart uploads.
@@ -42,6 +45,9 @@ func (r *partRecord) append(b []byte) []byte {
 	for _, s := range r.segments {
 		b = appendSegment(b, tagPartSegment, s)
 	}
+	if r.Salt != nil {
+		b = appendBytes(b, tagPartSalt, r.Salt)
+	}
 	return b
 }
 
@@ -65,6 +71,8 @@ func decodePart(data []byte) (*partRecord, error) {
 			s, err := decodeSegment(f.bytes)
 			r.segments = append(r.segments, s)
 			return err
+		case tagPartSalt:
+			r.Salt = bytes.Clone(f.bytes)
 		}
 		return nil
 	})
@@ -82,7 +90,7 @@ func (m *manifest) encode() []byte {
 	var buf []byte
 	for _, p := range m.parts {
 		kept := partRecord{segments: p.segments, Part: store.Part{
-			Number: p.Number, Size: p.Size, Checksums: p.Checksums,
+			Number: p.Number, Size: p.Size, Checksums: p.Checksums, Salt: p.Salt,
 		}}
 		buf = kept.append(buf[:0])
 		b = appendBytes(b, tagManifestPart, buf)

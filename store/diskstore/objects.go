@@ -44,6 +44,9 @@ func (d *Driver) mayReplace(b *bucket, req *store.PutRequest) error {
 	if err := d.fuse.blown(); err != nil {
 		return writeError(err)
 	}
+	if err := b.lock.Load().CheckLock(req.Lock); err != nil {
+		return err
+	}
 	if req.Conditions.Empty() {
 		return nil
 	}
@@ -57,14 +60,16 @@ func (d *Driver) mayReplace(b *bucket, req *store.PutRequest) error {
 // newRecord describes a body that has been received.
 func newRecord(req *store.PutRequest, body *staged) *objectRecord {
 	return &objectRecord{segments: body.segments(), object: store.Object{
-		Size:      req.Body.Size(),
-		ETag:      req.Body.ETag(),
-		ModTime:   req.Time,
-		Owner:     req.Owner,
-		Metadata:  req.Metadata,
-		Checksums: req.Body.Checksums(),
-		Tags:      req.Tags,
-		ACL:       req.ACL,
+		Size:       req.Body.Size(),
+		ETag:       req.Body.ETag(),
+		ModTime:    req.Time,
+		Owner:      req.Owner,
+		Metadata:   req.Metadata,
+		Checksums:  req.Body.Checksums(),
+		Tags:       req.Tags,
+		ACL:        req.ACL,
+		Encryption: req.Encryption,
+		Lock:       req.Lock,
 	}}
 }
 
@@ -95,7 +100,7 @@ func (r *objectRecord) check(cond store.WriteConditions) error {
 }
 
 // DeleteObject implements store.Driver.
-func (d *Driver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond store.WriteConditions) (store.Deleted, error) {
+func (d *Driver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, opts store.DeleteOptions) (store.Deleted, error) {
 	b, err := d.bucket(ref.Bucket)
 	if err != nil {
 		return store.Deleted{}, err
@@ -103,9 +108,9 @@ func (d *Driver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond s
 	var done store.Deleted
 	err = d.editKey(b, ref.Key, func(k *keyEdit) (err error) {
 		if ref.VersionID != "" {
-			done, err = k.deleteVersion(ref.VersionID, cond)
+			done, err = k.deleteVersion(ref.VersionID, opts)
 		} else {
-			done, err = k.delete(cond)
+			done, err = k.delete(opts)
 		}
 		return err
 	})
@@ -116,8 +121,11 @@ func (d *Driver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond s
 }
 
 // delete removes the current version, or puts a delete marker over it.
-func (k *keyEdit) delete(cond store.WriteConditions) (store.Deleted, error) {
-	if err := k.cur.check(cond); err != nil {
+func (k *keyEdit) delete(opts store.DeleteOptions) (store.Deleted, error) {
+	if err := k.cur.check(opts.Conditions); err != nil {
+		return store.Deleted{}, err
+	}
+	if err := k.checkSeen(k.cur, opts); err != nil {
 		return store.Deleted{}, err
 	}
 	if k.bucket.state() != store.VersioningOff {
@@ -130,21 +138,40 @@ func (k *keyEdit) delete(cond store.WriteConditions) (store.Deleted, error) {
 	if k.cur == nil {
 		return store.Deleted{}, nil
 	}
-	return store.Deleted{}, k.remove(k.cur)
+	return store.Deleted{}, k.remove(k.cur, opts)
 }
 
 // deleteVersion removes one version for ever.
-func (k *keyEdit) deleteVersion(id string, cond store.WriteConditions) (store.Deleted, error) {
+func (k *keyEdit) deleteVersion(id string, opts store.DeleteOptions) (store.Deleted, error) {
 	done := store.Deleted{VersionID: id}
 	rec, err := version(k.d.db, k.bucket, k.key, id, k.cur)
 	if err != nil {
 		return done, err
 	}
-	if err := rec.check(cond); err != nil || rec == nil {
+	if err := rec.check(opts.Conditions); err != nil {
+		return done, err
+	}
+	if err := k.checkSeen(rec, opts); err != nil || rec == nil {
 		return done, err
 	}
 	done.DeleteMarker = rec.object.DeleteMarker
-	return done, k.remove(rec)
+	return done, k.remove(rec, opts)
+}
+
+// checkSeen applies what the caller has seen to a version of the key, which is
+// nil when there is none.
+func (k *keyEdit) checkSeen(rec *objectRecord, opts store.DeleteOptions) error {
+	if opts.Seen == nil || rec == nil {
+		return opts.CheckSeen(nil)
+	}
+	newest := k.cur
+	if newest == nil {
+		var err error
+		if newest, err = newestShelved(k.d.db, k.bucket, k.key, nil); err != nil {
+			return err
+		}
+	}
+	return opts.CheckSeen(rec.named(k.bucket, k.key, newest != nil && newest.order == rec.order))
 }
 
 // Object implements store.Driver.
@@ -237,6 +264,19 @@ func (f *found) verdict(ref daypass.ObjectRef) error {
 
 // UpdateObject implements store.Updater.
 func (d *Driver) UpdateObject(ctx context.Context, ref daypass.ObjectRef, u store.Update) (*store.Object, error) {
+	return d.update(ref, func(b *bucket, o *store.Object) error {
+		if u.Tags != nil {
+			o.Tags = *u.Tags
+		}
+		if u.ACL != nil {
+			o.ACL = *u.ACL
+		}
+		return nil
+	})
+}
+
+// update changes what is kept beside the content of a version.
+func (d *Driver) update(ref daypass.ObjectRef, change func(b *bucket, o *store.Object) error) (*store.Object, error) {
 	b, err := d.bucket(ref.Bucket)
 	if err != nil {
 		return nil, err
@@ -249,7 +289,10 @@ func (d *Driver) UpdateObject(ctx context.Context, ref daypass.ObjectRef, u stor
 		if err := f.verdict(ref); err != nil {
 			return err
 		}
-		return k.update(f.rec, u)
+		if err := change(b, &f.rec.object); err != nil {
+			return err
+		}
+		return k.rewrite(f.rec)
 	})
 	if err != nil {
 		return nil, err
@@ -257,14 +300,8 @@ func (d *Driver) UpdateObject(ctx context.Context, ref daypass.ObjectRef, u stor
 	return f.object(ref), nil
 }
 
-// update changes what is kept beside the content of a version.
-func (k *keyEdit) update(rec *objectRecord, u store.Update) error {
-	if u.Tags != nil {
-		rec.object.Tags = *u.Tags
-	}
-	if u.ACL != nil {
-		rec.object.ACL = *u.ACL
-	}
+// rewrite keeps the record of a version where it is.
+func (k *keyEdit) rewrite(rec *objectRecord) error {
 	if k.cur != nil && k.cur.ticket == rec.ticket {
 		return k.batch.Set(objectKey(k.bucket.number, k.key), rec.encode(), nil)
 	}

@@ -22,14 +22,14 @@ func TestFormat(t *testing.T) {
 	}
 	name := filepath.Join(opts.Dir, "format")
 	data, err := os.ReadFile(name)
-	if err != nil || string(data) != "{\"format\":2}\n" {
+	if err != nil || string(data) != "{\"format\":3}\n" {
 		t.Errorf("format file: %q, %v", data, err)
 	}
 	for content, want := range map[string]string{
-		`{"format":3}`:                      "use a newer version",
+		`{"format":4}`:                      "use a newer version",
 		`{}`:                                "is not the format file",
 		``:                                  "is not the format file",
-		`{"format":2, "later": {"x": [1]}}`: "",
+		`{"format":3, "later": {"x": [1]}}`: "",
 	} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	d = openTest(t, opts)
-	if data, err := os.ReadFile(name); string(data) != "{\"format\":2}\n" {
+	if data, err := os.ReadFile(name); string(data) != "{\"format\":3}\n" {
 		t.Errorf("format file: %q, %v", data, err)
 	}
 	if data, _, err := read(d, "key"); string(data) != string(content(1, 100)) {

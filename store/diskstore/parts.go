@@ -25,7 +25,7 @@ func (d *Driver) PutPart(ctx context.Context, req *store.PartRequest) (*store.Pa
 	}
 	rec := &partRecord{segments: body.segments(), Part: store.Part{
 		Number: req.Number, Size: req.Body.Size(), ETag: req.Body.ETag(), ModTime: req.Time,
-		Checksums: req.Body.Checksums(),
+		Checksums: req.Body.Checksums(), Salt: req.Salt,
 	}}
 	place := partPlace{bucket: b, key: req.Key, uploadID: req.UploadID, number: req.Number}
 	err = d.editPart(place, nil, func(e *edit) (*partRecord, error) { return rec, e.addBody(body) })

@@ -46,6 +46,10 @@ const (
 	tagManifest    = 21<<3 | varint
 	tagPartCount   = 22<<3 | varint
 	tagUploadID    = 23<<3 | bytesTy
+	tagLockMode    = 24<<3 | varint  // index in retentionModes
+	tagLockUntil   = 25<<3 | fixed64 // milliseconds since 1970
+	tagLegalHold   = 26<<3 | varint  // index in legalHolds
+	tagEncryption  = 36<<3 | bytesTy // encryption
 )
 
 // The tags of the smaller messages.
@@ -65,6 +69,11 @@ const (
 	tagBucketRegion  = 4<<3 | bytesTy
 	tagBucketCreated = 5<<3 | fixed64
 	tagBucketVersion = 6<<3 | varint // index in versionings
+
+	tagBucketLock      = 7<<3 | varint // 1: object lock is enabled
+	tagBucketLockMode  = 8<<3 | varint // of the default retention, index in retentionModes
+	tagBucketLockDays  = 9<<3 | varint
+	tagBucketLockYears = 10<<3 | varint
 
 	tagFileSize = 1<<3 | varint
 	tagFileCRC  = 2<<3 | fixed64
@@ -146,7 +155,9 @@ func (r *objectRecord) encode() []byte {
 		b = appendNumber(b, tagMarker, 1)
 	}
 	b = appendNumber(b, tagManifest, r.manifest)
-	return appendNumber(b, tagPartCount, uint64(o.PartCount))
+	b = appendNumber(b, tagPartCount, uint64(o.PartCount))
+	b = appendEncryption(b, tagEncryption, o.Encryption)
+	return appendLock(b, o.Lock)
 }
 
 func decodeObject(data []byte) (*objectRecord, error) {
@@ -206,8 +217,53 @@ func (r *objectRecord) decodeField(f field) error {
 		copy(r.nonce[:], f.bytes)
 	case tagManifest:
 		r.manifest = f.number
+	case tagLockMode, tagLockUntil, tagLegalHold:
+		return decodeLock(f, &o.Lock)
+	case tagEncryption:
+		var err error
+		o.Encryption, err = decodeEncryption(f.bytes)
+		return err
 	}
 	return nil
+}
+
+// retentionModes and legalHolds are those of package store by their numbers in
+// the index.
+var (
+	retentionModes = []store.RetentionMode{"", store.Governance, store.Compliance}
+	legalHolds     = []store.LegalHold{"", store.LegalHoldOn, store.LegalHoldOff}
+)
+
+// appendLock appends the lock of a version. Nanoseconds, as of other times,
+// would not reach as far as a retention may.
+func appendLock(b []byte, l store.Lock) []byte {
+	b = appendNumber(b, tagLockMode, uint64(slices.Index(retentionModes, l.Retention.Mode)))
+	if !l.Retention.Until.IsZero() {
+		b = appendFixed(b, tagLockUntil, uint64(l.Retention.Until.UnixMilli()))
+	}
+	return appendNumber(b, tagLegalHold, uint64(slices.Index(legalHolds, l.LegalHold)))
+}
+
+// decodeLock reads a field of a lock. What is unknown is an error, as a lock
+// must not be lost.
+func decodeLock(f field, l *store.Lock) (err error) {
+	switch f.tag {
+	case tagLockMode:
+		l.Retention.Mode, err = numbered(retentionModes, f.number)
+	case tagLockUntil:
+		l.Retention.Until = time.UnixMilli(int64(f.number)).UTC()
+	case tagLegalHold:
+		l.LegalHold, err = numbered(legalHolds, f.number)
+	}
+	return err
+}
+
+// numbered returns what a number in the index stands for.
+func numbered[T any](values []T, n uint64) (v T, err error) {
+	if n >= uint64(len(values)) {
+		return v, errMalformed
+	}
+	return values[n], nil
 }
 
 func appendPair(b []byte, tag uint64, name, value string) []byte {
@@ -286,6 +342,7 @@ type bucketRecord struct {
 	number            uint64 // stands for the bucket in the keys of its objects
 	created           time.Time
 	versioning        store.Versioning
+	lock              store.ObjectLock
 }
 
 // versionings are the states of versioning by their numbers in the index.
@@ -297,7 +354,14 @@ func (r *bucketRecord) encode() []byte {
 	b = appendString(b, tagBucketOwner, r.owner)
 	b = appendString(b, tagBucketRegion, r.region)
 	b = appendTime(b, tagBucketCreated, r.created)
-	return appendNumber(b, tagBucketVersion, uint64(slices.Index(versionings, r.versioning)))
+	b = appendNumber(b, tagBucketVersion, uint64(slices.Index(versionings, r.versioning)))
+	if r.lock.Enabled {
+		b = appendNumber(b, tagBucketLock, 1)
+	}
+	def := r.lock.Default
+	b = appendNumber(b, tagBucketLockMode, uint64(slices.Index(retentionModes, def.Mode)))
+	b = appendNumber(b, tagBucketLockDays, uint64(def.Days))
+	return appendNumber(b, tagBucketLockYears, uint64(def.Years))
 }
 
 func decodeBucket(data []byte) (r bucketRecord, err error) {
@@ -314,12 +378,17 @@ func decodeBucket(data []byte) (r bucketRecord, err error) {
 		case tagBucketCreated:
 			r.created = f.time()
 		case tagBucketVersion:
-			if f.number >= uint64(len(versionings)) {
-				return errMalformed
-			}
-			r.versioning = versionings[f.number]
+			r.versioning, err = numbered(versionings, f.number)
+		case tagBucketLock:
+			r.lock.Enabled = f.number == 1
+		case tagBucketLockMode:
+			r.lock.Default.Mode, err = numbered(retentionModes, f.number)
+		case tagBucketLockDays:
+			r.lock.Default.Days = int(f.number)
+		case tagBucketLockYears:
+			r.lock.Default.Years = int(f.number)
 		}
-		return nil
+		return err
 	})
 	return r, err
 }

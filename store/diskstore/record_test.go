@@ -45,6 +45,28 @@ func versionedObject() *objectRecord {
 	return r
 }
 
+// lockedObject has the fields of object lock.
+func lockedObject() *objectRecord {
+	r := versionedObject()
+	r.object.Lock = store.Lock{LegalHold: store.LegalHoldOff, Retention: store.Retention{
+		Mode: store.Compliance, Until: time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC),
+	}}
+	return r
+}
+
+// sealedObject has the fields of encryption.
+func sealedObject() *objectRecord {
+	r := lockedObject()
+	r.object.Encryption = &store.Encryption{SSE: store.SSES3, Generation: 300, Wrapped: []byte("wrapped key")}
+	return r
+}
+
+func sealedPart() *partRecord {
+	p := fullPart()
+	p.Salt = []byte("salt")
+	return p
+}
+
 func fullPart() *partRecord {
 	return &partRecord{
 		Part: store.Part{
@@ -63,6 +85,8 @@ func fullUpload() *uploadRecord {
 // the old one.
 func TestGolden(t *testing.T) {
 	bucket := bucketRecord{id: "00ff", owner: "owner", region: "eu-central-1", number: 300, created: time.Unix(1, 5)}
+	lockedBucketRecord := bucketRecord{id: "00ff", number: 1, versioning: store.VersioningEnabled, lock: store.ObjectLock{
+		Enabled: true, Default: store.DefaultRetention{Mode: store.Governance, Days: 300}}}
 	records := []struct {
 		name string
 		data []byte
@@ -86,6 +110,10 @@ func TestGolden(t *testing.T) {
 		{"upload key", uploadKey(300, "a\x00b", 400)},
 		{"part key", partKey(400, 10000)},
 		{"null key", plainKey(spaceNull, 300, "a\x00b")},
+		{"locked object", lockedObject().encode()},
+		{"locked bucket", lockedBucketRecord.encode()},
+		{"encrypted object", sealedObject().encode()},
+		{"encrypted part", sealedPart().encode()},
 	}
 	var got strings.Builder
 	for _, r := range records {
@@ -108,7 +136,7 @@ func TestGolden(t *testing.T) {
 
 func TestObjectRoundTrip(t *testing.T) {
 	noACL := &objectRecord{object: store.Object{ACL: []byte{}}}
-	for _, r := range []*objectRecord{fullObject(), versionedObject(), noACL, {}} {
+	for _, r := range []*objectRecord{fullObject(), versionedObject(), lockedObject(), sealedObject(), noACL, {}} {
 		got, err := decodeObject(r.encode())
 		if err != nil {
 			t.Fatal(err)
@@ -119,19 +147,50 @@ func TestObjectRoundTrip(t *testing.T) {
 	}
 }
 
+func TestBucketRoundTrip(t *testing.T) {
+	for _, def := range []store.DefaultRetention{{}, {Mode: store.Governance, Days: 1}, {Mode: store.Compliance, Years: 100}} {
+		want := bucketRecord{id: "00ff", versioning: store.VersioningEnabled, lock: store.ObjectLock{Enabled: true, Default: def}}
+		if got, err := decodeBucket(want.encode()); err != nil || got != want {
+			t.Errorf("%+v, want %+v, %v", got, want, err)
+		}
+	}
+}
+
+// TestUnknownLocks checks that a lock that cannot be read is not lost.
+func TestUnknownLocks(t *testing.T) {
+	for _, tag := range []uint64{tagLockMode, tagLegalHold} {
+		if r, err := decodeObject(appendNumber(nil, tag, 3)); err == nil {
+			t.Errorf("lock %+v", r.object.Lock)
+		}
+	}
+	if r, err := decodeBucket(appendNumber(nil, tagBucketLockMode, 3)); err == nil {
+		t.Errorf("object lock %+v", r.lock)
+	}
+}
+
+// TestUnknownEncryption checks that a body is not taken for what it is not.
+func TestUnknownEncryption(t *testing.T) {
+	for _, sse := range []uint64{0, 3} {
+		data := appendBytes(nil, tagEncryption, appendNumber(nil, tagEncryptionSSE, sse))
+		if r, err := decodeObject(data); err == nil {
+			t.Errorf("encryption %+v", r.object.Encryption)
+		}
+	}
+}
+
 func TestMultipartRoundTrip(t *testing.T) {
 	unexported := cmp.AllowUnexported(partRecord{}, objectRecord{}, segment{}, ticket{}, uploadRecord{})
-	p, err := decodePart(fullPart().encode())
-	if diff := cmp.Diff(fullPart(), p, unexported); diff != "" {
+	p, err := decodePart(sealedPart().encode())
+	if diff := cmp.Diff(sealedPart(), p, unexported); diff != "" {
 		t.Errorf("part: %v (-want +got):\n%s", err, diff)
 	}
 	u, err := decodeUpload(fullUpload().encode())
 	if diff := cmp.Diff(fullUpload(), u, unexported); diff != "" {
 		t.Errorf("upload: %v (-want +got):\n%s", err, diff)
 	}
-	kept := fullPart()
+	kept := sealedPart()
 	kept.ETag, kept.ModTime = "", time.Time{} // which a manifest leaves out
-	m, err := decodeManifest((&manifest{parts: []*partRecord{fullPart(), fullPart()}}).encode())
+	m, err := decodeManifest((&manifest{parts: []*partRecord{sealedPart(), sealedPart()}}).encode())
 	if diff := cmp.Diff([]*partRecord{kept, kept}, m.parts, unexported); diff != "" {
 		t.Errorf("manifest: %v (-want +got):\n%s", err, diff)
 	}
@@ -154,7 +213,9 @@ func TestUnknownFields(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add(fullObject().encode())
+	f.Add(lockedObject().encode())
 	f.Add(fullUpload().encode())
+	f.Add(sealedObject().encode())
 	f.Add((&manifest{parts: []*partRecord{fullPart()}}).encode())
 	f.Add((&bucketRecord{id: "a", number: 1}).encode())
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -23,6 +23,9 @@ func (d *Driver) CreateUpload(ctx context.Context, u *store.MultipartUpload) (*s
 	if b.gone {
 		return nil, noSuchBucket(b.Name)
 	}
+	if err := b.lock.Load().CheckLock(u.Lock); err != nil {
+		return nil, err
+	}
 	rec := newUpload(u)
 	if rec.target.ticket, err = d.newTicket(); err != nil {
 		return nil, writeError(err)
@@ -37,7 +40,8 @@ func newUpload(u *store.MultipartUpload) *uploadRecord {
 	return &uploadRecord{
 		checksum: u.Checksum, checksumType: u.ChecksumType,
 		target: objectRecord{object: store.Object{
-			Metadata: u.Metadata, Owner: u.Owner, Tags: u.Tags, ACL: u.ACL, ModTime: u.Initiated,
+			Metadata: u.Metadata, Owner: u.Owner, Tags: u.Tags, ACL: u.ACL, Lock: u.Lock, ModTime: u.Initiated,
+			Encryption: u.Encryption,
 		}},
 	}
 }
@@ -47,7 +51,8 @@ func (r *uploadRecord) named(b *bucket, key string) *store.MultipartUpload {
 	o := &r.target.object
 	return &store.MultipartUpload{
 		Bucket: b.Name, Key: key, ID: r.target.uploadID(), Metadata: o.Metadata, Owner: o.Owner, Tags: o.Tags,
-		ACL: o.ACL, Initiated: o.ModTime, Checksum: r.checksum, ChecksumType: r.checksumType,
+		ACL: o.ACL, Lock: o.Lock, Initiated: o.ModTime, Checksum: r.checksum, ChecksumType: r.checksumType,
+		Encryption: o.Encryption,
 	}
 }
 

@@ -21,6 +21,9 @@ func (d *Driver) SetVersioning(ctx context.Context, bucket string, v store.Versi
 		return noSuchBucket(bucket)
 	}
 	r := b.record()
+	if err := r.lock.CheckVersioning(v); err != nil {
+		return err
+	}
 	r.versioning = v
 	if err := d.set(bucketKey(bucket), r.encode()); err != nil {
 		return writeError(err)
@@ -68,7 +71,11 @@ func (d *Driver) editKey(b *bucket, key string, change func(k *keyEdit) error) e
 }
 
 // put makes rec the current version.
-func (k *keyEdit) put(rec *objectRecord) error {
+func (k *keyEdit) put(rec *objectRecord) (err error) {
+	o := &rec.object
+	if o.Lock, err = k.bucket.lock.Load().LockFor(o.Lock, o.ModTime); err != nil {
+		return err
+	}
 	if err := k.stamp(rec); err != nil {
 		return err
 	}
@@ -170,9 +177,14 @@ func (k *keyEdit) unshelve(rec *objectRecord) error {
 	return k.batch.Delete(versionKey(k.bucket.number, k.key, rec.order), nil)
 }
 
-// remove removes a version for ever. If none is current then, the newest that
-// is left becomes current.
-func (k *keyEdit) remove(rec *objectRecord) error {
+// remove removes a version for ever, unless it is locked. If none is current
+// then, the newest that is left becomes current. Every removal of a version
+// comes by here but that of a null version by another, which no bucket with
+// object lock has.
+func (k *keyEdit) remove(rec *objectRecord, opts store.DeleteOptions) error {
+	if err := rec.object.Lock.CheckRemoval(opts.Time, opts.BypassGovernance); err != nil {
+		return err
+	}
 	k.referBody(-1, rec)
 	switch {
 	case rec != k.cur:

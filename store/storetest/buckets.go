@@ -91,7 +91,7 @@ func testMissingBucket(s *suite) {
 	s.wantCode("Object", err, daypass.NoSuchBucket)
 	_, _, err = s.store.OpenObject(s.ctx, ref("key"))
 	s.wantCode("OpenObject", err, daypass.NoSuchBucket)
-	_, err = s.store.DeleteObject(s.ctx, ref("key"), store.WriteConditions{})
+	_, err = s.store.DeleteObject(s.ctx, ref("key"), store.DeleteOptions{})
 	s.wantCode("DeleteObject", err, daypass.NoSuchBucket)
 	_, err = s.store.ListObjects(s.ctx, store.ListRequest{Bucket: bucketName, Max: 1})
 	s.wantCode("ListObjects", err, daypass.NoSuchBucket)

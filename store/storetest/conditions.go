@@ -53,7 +53,7 @@ func testWriteConditions(s *suite) {
 func testDeleteConditions(s *suite) {
 	s.createBucket(bucketName)
 	remove := func(cond store.WriteConditions) error {
-		_, err := s.store.DeleteObject(s.ctx, ref("key"), cond)
+		_, err := s.store.DeleteObject(s.ctx, ref("key"), store.DeleteOptions{Conditions: cond})
 		return err
 	}
 	s.wantCode("If-Match of a missing key", remove(store.WriteConditions{IfMatch: "*"}), daypass.NoSuchKey)

@@ -150,7 +150,7 @@ func testCopyRace(s *suite) {
 			case n%5 < 2:
 				_, err = s.put(to, pattern(n, sizes[n%len(sizes)]), store.WriteConditions{})
 			case n%5 == 2:
-				_, err = s.store.DeleteObject(s.ctx, ref(to), store.WriteConditions{})
+				_, err = s.store.DeleteObject(s.ctx, ref(to), store.DeleteOptions{})
 			default:
 				_, err = s.copyTo(from, to)
 			}
@@ -187,7 +187,7 @@ func testSharedContentRace(s *suite) {
 				if _, err := s.copyTo(a, b); err != nil {
 					s.Error(err)
 				}
-				if _, err := s.store.DeleteObject(s.ctx, ref(a), store.WriteConditions{}); err != nil {
+				if _, err := s.store.DeleteObject(s.ctx, ref(a), store.DeleteOptions{}); err != nil {
 					s.Error(err)
 				}
 				a, b = b, a

@@ -56,7 +56,7 @@ func testNullVersion(s *suite) {
 	s.wantCode("Object of another version", err, daypass.NoSuchVersion)
 	_, _, err = s.store.OpenObject(s.ctx, r)
 	s.wantCode("OpenObject of another version", err, daypass.NoSuchVersion)
-	done, err := s.store.DeleteObject(s.ctx, r, store.WriteConditions{})
+	done, err := s.store.DeleteObject(s.ctx, r, store.DeleteOptions{})
 	s.must(err)
 	if want := (store.Deleted{VersionID: r.VersionID}); done != want {
 		s.Errorf("DeleteObject of another version: %+v, want %+v", done, want)

@@ -53,6 +53,10 @@ var tests = []struct {
 	{"Checksums", testChecksums, nil},
 	{"WriteConditions", testWriteConditions, nil},
 	{"DeleteConditions", testDeleteConditions, nil},
+	{"DeleteSeen", testSeen, needs{lacks[store.Versioner]}},
+	{"DeleteSeenVersions", testSeenVersions, needs{lacks[store.Versioner]}},
+	{"DeleteSeenNull", testSeenNull, needs{lacks[store.Versioner]}},
+	{"DeleteSeenRace", testSeenRace, needs{lacks[store.Versioner]}},
 	{"CreationRace", testCreationRace, nil},
 	{"CompareAndSwapRace", testCompareAndSwapRace, nil},
 	{"OverwriteRace", testOverwriteRace, nil},
@@ -68,6 +72,26 @@ var tests = []struct {
 	{"VersionsAgainstModel", testVersionsModel, needs{lacks[store.Versioner], lacks[store.Updater]}},
 	{"VersionsRace", testVersionsRace, needs{lacks[store.Versioner]}},
 	{"TagsAndACL", testUpdates, needs{lacks[store.Updater]}},
+
+	{"LocksAreRefused", testLocksRefused, nil},
+	{"ObjectLockOfBucket", testObjectLock, needs{lacks[store.Locker]}},
+	{"LockOfNewVersions", testNewLocks, needs{lacks[store.Locker]}},
+	{"LockedVersionsStay", testLockedVersions, needs{lacks[store.Locker]}},
+	{"LockChanges", testLockChanges, needs{lacks[store.Locker]}},
+	{"LockErrors", testLockErrors, needs{lacks[store.Locker]}},
+	{"LockMultipart", testLockMultipart, needs{lacks[store.Locker], lacks[store.Multiparter]}},
+	{"LockChangeRace", testLockChangeRace, needs{lacks[store.Locker]}},
+	{"LockRemovalRace", testLockRemovalRace, needs{lacks[store.Locker]}},
+	{"ObjectLockRace", testObjectLockRace, needs{lacks[store.Locker]}},
+
+	{"Encryption", testEncryption, nil},
+	{"EncryptionKeys", testEncryptionKeys, nil},
+	{"EncryptedMultipart", testEncryptedMultipart, needs{lacks[store.Multiparter]}},
+	{"EncryptedUploadKeys", testEncryptedUploadKeys, needs{lacks[store.Multiparter]}},
+	{"EncryptedCopies", testEncryptedCopies, needs{lacks[store.Multiparter]}},
+	{"EncryptedCopyOfParts", testEncryptedCopyOfParts, needs{lacks[store.Multiparter]}},
+	{"Rewrap", testRewrap, needs{lacks[store.Rewrapper], lacks[store.Versioner], lacks[store.Multiparter]}},
+	{"RewrapRace", testRewrapRace, needs{lacks[store.Rewrapper], lacks[store.Versioner]}},
 
 	{"Copy", testCopy, nil},
 	{"CopyChecksums", testCopyChecksums, nil},
@@ -165,7 +189,7 @@ func (s *suite) mustPut(key string, data []byte) *store.Object {
 // remove deletes an object, or adds a delete marker.
 func (s *suite) remove(key string) store.Deleted {
 	s.Helper()
-	d, err := s.store.DeleteObject(s.ctx, ref(key), store.WriteConditions{})
+	d, err := s.store.DeleteObject(s.ctx, ref(key), store.DeleteOptions{})
 	s.must(err)
 	return d
 }

@@ -96,7 +96,7 @@ func (m *versionModel) newID(t *rapid.T, id string) string {
 
 func (m *versionModel) delete(t *rapid.T) {
 	key := modelKeys.Draw(t, "key")
-	d, err := m.store.DeleteObject(m.ctx, m.ref(key, ""), store.WriteConditions{})
+	d, err := m.store.DeleteObject(m.ctx, m.ref(key, ""), store.DeleteOptions{})
 	m.must(err)
 	if m.state == store.VersioningOff {
 		if d != (store.Deleted{}) {
@@ -128,7 +128,7 @@ func (m *versionModel) anyVersion(t *rapid.T, key string) (v *modelVersion, id s
 func (m *versionModel) deleteVersion(t *rapid.T) {
 	key := modelKeys.Draw(t, "key")
 	v, id := m.anyVersion(t, key)
-	d, err := m.store.DeleteObject(m.ctx, m.ref(key, id), store.WriteConditions{})
+	d, err := m.store.DeleteObject(m.ctx, m.ref(key, id), store.DeleteOptions{})
 	m.must(err)
 	if want := (store.Deleted{VersionID: id, DeleteMarker: v != nil && v.marker}); d != want {
 		t.Fatalf("DeleteObject of version %q: %+v, want %+v", id, d, want)

@@ -23,7 +23,7 @@ func (s *suite) setVersioning(v store.Versioning) {
 // removeVersion deletes a version for ever.
 func (s *suite) removeVersion(key, id string) store.Deleted {
 	s.Helper()
-	d, err := s.store.DeleteObject(s.ctx, versionRef(key, id), store.WriteConditions{})
+	d, err := s.store.DeleteObject(s.ctx, versionRef(key, id), store.DeleteOptions{})
 	s.must(err)
 	if d.VersionID != id {
 		s.Errorf("DeleteObject of version %q says %q", id, d.VersionID)
@@ -181,15 +181,15 @@ func testVersionConditions(s *suite) {
 	try("ETag of an old version", store.WriteConditions{IfMatch: old.ETag}, daypass.PreconditionFailed)
 	try("ETag of the current version", store.WriteConditions{IfMatch: etag("new")}, "")
 	try("none, existing", store.WriteConditions{IfNoneMatch: "*"}, daypass.PreconditionFailed)
-	_, err := s.store.DeleteObject(s.ctx, ref("key"), store.WriteConditions{IfMatch: old.ETag})
+	_, err := s.store.DeleteObject(s.ctx, ref("key"), store.DeleteOptions{Conditions: store.WriteConditions{IfMatch: old.ETag}})
 	s.wantCode("delete with the ETag of an old version", err, daypass.PreconditionFailed)
-	_, err = s.store.DeleteObject(s.ctx, versionRef("key", old.VersionID), store.WriteConditions{IfMatch: etag("new")})
+	_, err = s.store.DeleteObject(s.ctx, versionRef("key", old.VersionID), store.DeleteOptions{Conditions: store.WriteConditions{IfMatch: etag("new")}})
 	s.wantCode("delete of a version with another ETag", err, daypass.PreconditionFailed)
 	s.wantVersion("key", old.VersionID, "old", false)
 	s.remove("key")
 	try("any, deleted", store.WriteConditions{IfMatch: "*"}, daypass.NoSuchKey)
 	try("none, deleted", store.WriteConditions{IfNoneMatch: "*"}, "")
-	_, err = s.store.DeleteObject(s.ctx, versionRef("key", old.VersionID), store.WriteConditions{IfMatch: old.ETag})
+	_, err = s.store.DeleteObject(s.ctx, versionRef("key", old.VersionID), store.DeleteOptions{Conditions: store.WriteConditions{IfMatch: old.ETag}})
 	s.wantCode("delete of a version with its ETag", err, "")
 }
 
@@ -295,7 +295,7 @@ func testVersionsRace(s *suite) {
 	together(workers, func(w int) {
 		for i := range rounds {
 			if w%4 == 3 {
-				d, err := s.store.DeleteObject(s.ctx, ref("key"), store.WriteConditions{})
+				d, err := s.store.DeleteObject(s.ctx, ref("key"), store.DeleteOptions{})
 				if err != nil {
 					s.Error(err)
 				}
