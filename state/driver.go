@@ -52,6 +52,8 @@ type SettingDriver interface {
 	// InitSetting sets a setting that was never set and returns the value
 	// that it then has: the given one, or that of whoever was first.
 	InitSetting(ctx context.Context, name string, value []byte) ([]byte, error)
+	// SetSetting sets a setting, whether or not it was set.
+	SetSetting(ctx context.Context, name string, value []byte) error
 	// BucketSettings returns all settings of the bucket with a creation id,
 	// an empty map where there are none.
 	BucketSettings(ctx context.Context, bucketID string) (map[string][]byte, error)

@@ -57,6 +57,7 @@ type State struct {
 
 	sessionSecrets []byte // derives the secrets of temporary keys
 	settings       settingCache
+	encryption     encryptionCache
 
 	callerKeys  []byte // derives the keys that DeriveKey returns
 	grace       time.Duration

@@ -86,7 +86,7 @@ func TestEveryMethod(t *testing.T) {
 		operations, methods []string
 	}{
 		{StoreOperations(), methods(reflect.TypeFor[store.Driver](), reflect.TypeFor[store.Versioner](), reflect.TypeFor[store.Updater](),
-			reflect.TypeFor[store.Multiparter](), reflect.TypeFor[store.Copier]())},
+			reflect.TypeFor[store.Multiparter](), reflect.TypeFor[store.Copier](), reflect.TypeFor[store.Locker](), reflect.TypeFor[store.Rewrapper]())},
 		{StateOperations(), methods(reflect.TypeFor[state.Driver]())},
 	} {
 		if got := slices.Sorted(slices.Values(tt.operations)); !slices.Equal(got, tt.methods) {

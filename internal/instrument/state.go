@@ -19,6 +19,7 @@ const (
 	doReplaceRoot
 	doSetting
 	doInitSetting
+	doSetSetting
 	doBucketSettings
 	doSetBucketSetting
 	doHasBucketSetting
@@ -56,6 +57,7 @@ func StateOperations() []string {
 		doReplaceRoot:          "ReplaceRoot",
 		doSetting:              "Setting",
 		doInitSetting:          "InitSetting",
+		doSetSetting:           "SetSetting",
 		doBucketSettings:       "BucketSettings",
 		doSetBucketSetting:     "SetBucketSetting",
 		doHasBucketSetting:     "HasBucketSetting",
@@ -161,6 +163,13 @@ func (d *stateDriver) InitSetting(ctx context.Context, name string, value []byte
 	ctx, c := d.calls.begin(ctx, doInitSetting)
 	defer c.done(&err)
 	return d.Driver.InitSetting(ctx, name, value)
+}
+
+// SetSetting implements state.Driver.
+func (d *stateDriver) SetSetting(ctx context.Context, name string, value []byte) (err error) {
+	ctx, c := d.calls.begin(ctx, doSetSetting)
+	defer c.done(&err)
+	return d.Driver.SetSetting(ctx, name, value)
 }
 
 // BucketSettings implements state.SettingDriver.

@@ -30,6 +30,9 @@ const (
 	opAbortUpload
 	opCopyObject
 	opCopyPart
+	opSetObjectLock
+	opUpdateLock
+	opRewrap
 )
 
 // StoreOperations are the names of a store driver's operations, by index.
@@ -56,6 +59,9 @@ func StoreOperations() []string {
 		opAbortUpload:     "AbortUpload",
 		opCopyObject:      "CopyObject",
 		opCopyPart:        "CopyPart",
+		opSetObjectLock:   "SetObjectLock",
+		opUpdateLock:      "UpdateLock",
+		opRewrap:          "Rewrap",
 	}
 }
 
@@ -71,6 +77,8 @@ var (
 	_ store.Updater     = (*storeDriver)(nil)
 	_ store.Multiparter = (*storeDriver)(nil)
 	_ store.Copier      = (*storeDriver)(nil)
+	_ store.Locker      = (*storeDriver)(nil)
+	_ store.Rewrapper   = (*storeDriver)(nil)
 )
 
 // Store returns a driver that can do what d can and tells how long it takes.
@@ -132,10 +140,10 @@ func (d *storeDriver) OpenObject(ctx context.Context, ref daypass.ObjectRef) (_ 
 }
 
 // DeleteObject implements store.Driver.
-func (d *storeDriver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, cond store.WriteConditions) (_ store.Deleted, err error) {
+func (d *storeDriver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, opts store.DeleteOptions) (_ store.Deleted, err error) {
 	ctx, c := d.calls.begin(ctx, opDeleteObject)
 	defer c.done(&err)
-	return d.Driver.DeleteObject(ctx, ref, cond)
+	return d.Driver.DeleteObject(ctx, ref, opts)
 }
 
 // ListObjects implements store.Driver.
@@ -227,4 +235,25 @@ func (d *storeDriver) CopyPart(ctx context.Context, req *store.PartCopyRequest, 
 	ctx, c := d.calls.begin(ctx, opCopyPart)
 	defer c.done(&err)
 	return d.Driver.(store.Copier).CopyPart(ctx, req, sum)
+}
+
+// SetObjectLock implements store.Locker.
+func (d *storeDriver) SetObjectLock(ctx context.Context, bucket string, def store.DefaultRetention) (err error) {
+	ctx, c := d.calls.begin(ctx, opSetObjectLock)
+	defer c.done(&err)
+	return d.Driver.(store.Locker).SetObjectLock(ctx, bucket, def)
+}
+
+// UpdateLock implements store.Locker.
+func (d *storeDriver) UpdateLock(ctx context.Context, ref daypass.ObjectRef, u store.LockUpdate) (_ *store.Object, err error) {
+	ctx, c := d.calls.begin(ctx, opUpdateLock)
+	defer c.done(&err)
+	return d.Driver.(store.Locker).UpdateLock(ctx, ref, u)
+}
+
+// Rewrap implements store.Rewrapper.
+func (d *storeDriver) Rewrap(ctx context.Context, after []byte, rewrap store.RewrapFunc) (next []byte, n store.RewrapCount, err error) {
+	ctx, c := d.calls.begin(ctx, opRewrap)
+	defer c.done(&err)
+	return d.Driver.(store.Rewrapper).Rewrap(ctx, after, rewrap)
 }

@@ -40,6 +40,19 @@ func (d *Driver) InitSetting(ctx context.Context, name string, value []byte) (ha
 	return blob(have), nil // nil would say that it was never set
 }
 
+// SetSetting implements state.Driver.
+func (d *Driver) SetSetting(ctx context.Context, name string, value []byte) error {
+	const op = "SetSetting"
+	if err := checkText(op, name); err != nil {
+		return err
+	}
+	return d.do(ctx, op, func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, `INSERT INTO settings (name, value) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, blob(value))
+		return err
+	})
+}
+
 // scanSetting reads a row of selectSetting.
 func scanSetting(row scanner) ([]byte, error) {
 	var v []byte

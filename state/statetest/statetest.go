@@ -320,6 +320,15 @@ func testSettings(t *testing.T, d state.Driver) {
 			t.Errorf("Setting(%s) = %q, %v; want %q", name, got, err, value)
 		}
 	}
+	for _, value := range [][]byte{{1}, {}, {2, 0}} {
+		if err := d.SetSetting(t.Context(), "changes", value); err != nil {
+			t.Errorf("SetSetting(%q): %v", value, err)
+		}
+		got, err := d.Setting(t.Context(), "changes")
+		if err != nil || got == nil || !bytes.Equal(got, value) {
+			t.Errorf("Setting = %q, %v; want %q", got, err, value)
+		}
+	}
 }
 
 const racers = 16

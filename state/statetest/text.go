@@ -47,6 +47,7 @@ func badWrites(t *testing.T, d state.Driver, bad string) map[string]error {
 			return &state.EntryRecord{ID: bad}, nil
 		}),
 	}
+	errs["SetSetting"] = d.SetSetting(ctx, bad, []byte{})
 	_, errs["InitSetting"] = d.InitSetting(ctx, bad, []byte{})
 	for i, k := range []state.KeyRecord{{ID: bad}, {Owner: bad}, {Name: bad}, {Policy: bad}} {
 		k.Root = true
