@@ -46,8 +46,17 @@ const (
 	InvalidBucketState        daypass.Code = "InvalidBucketState"
 	OperationAborted          daypass.Code = "OperationAborted"
 	// CrossLocationLogging is spelled as S3 answers it.
-	CrossLocationLogging daypass.Code = "CrossLocationLoggingProhibitted"
-	InvalidTargetBucket  daypass.Code = "InvalidTargetBucketForLogging"
+	CrossLocationLogging       daypass.Code = "CrossLocationLoggingProhibitted"
+	InvalidTargetBucket        daypass.Code = "InvalidTargetBucketForLogging"
+	InvalidEncryptionAlgorithm daypass.Code = "InvalidEncryptionAlgorithmError"
+	NoSuchEncryption           daypass.Code = "ServerSideEncryptionConfigurationNotFoundError"
+	MissingRequestBody         daypass.Code = "MissingRequestBodyError"
+	NoSuchObjectLock           daypass.Code = "NoSuchObjectLockConfiguration"
+	ObjectLockNotFound         daypass.Code = "ObjectLockConfigurationNotFoundError"
+	NoSuchConfiguration        daypass.Code = "NoSuchConfiguration"
+	NoSuchLifecycle            daypass.Code = "NoSuchLifecycleConfiguration"
+	NoSuchWebsite              daypass.Code = "NoSuchWebsiteConfiguration"
+	ReplicationNotFound        daypass.Code = "ReplicationConfigurationNotFoundError"
 )
 
 type errorRow struct {
@@ -57,6 +66,8 @@ type errorRow struct {
 
 // errorTable has a row for every code that may be answered.
 var errorTable = map[daypass.Code]errorRow{
+	InvalidEncryptionAlgorithm:          {400, "The Encryption request you specified is not valid. Supported value: AES256."},
+	NoSuchEncryption:                    {404, "The server side encryption configuration was not found"},
 	daypass.AccessDenied:                {403, "Access Denied"},
 	daypass.BadDigest:                   {400, "The Content-MD5 you specified did not match what we received."},
 	daypass.BucketAlreadyExists:         {409, "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again."},
@@ -122,6 +133,13 @@ var errorTable = map[daypass.Code]errorRow{
 	UnresolvableGrant:                   {400, "The e-mail address you provided does not match any account on record."},
 	InvalidBucketState:                  {409, "The request is not valid for the current state of the bucket."},
 	OperationAborted:                    {409, "A conflicting conditional operation is currently in progress against this resource. Please try again."},
+	MissingRequestBody:                  {400, "Request Body is empty"},
+	NoSuchObjectLock:                    {404, "The specified object does not have a ObjectLock configuration"},
+	ObjectLockNotFound:                  {404, "Object Lock configuration does not exist for this bucket"},
+	NoSuchConfiguration:                 {404, "The specified configuration does not exist."},
+	NoSuchLifecycle:                     {404, "The lifecycle configuration does not exist"},
+	NoSuchWebsite:                       {404, "The specified bucket does not have a website configuration"},
+	ReplicationNotFound:                 {404, "The replication configuration was not found"},
 	"ExpiredToken":                      {400, "The provided token has expired."},
 	"InvalidChunkSizeError":             {403, "Only the last chunk is allowed to have a size less than 8192 bytes"},
 	"InvalidPolicyDocument":             {400, "The content of the form does not meet the conditions specified in the policy document."},

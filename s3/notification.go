@@ -20,6 +20,8 @@ const (
 	EventTaggingPut      = "s3:ObjectTagging:Put"
 	EventTaggingDelete   = "s3:ObjectTagging:Delete"
 	EventACLPut          = "s3:ObjectAcl:Put"
+	EventExpiredDelete   = "s3:LifecycleExpiration:Delete"
+	EventExpiredMarker   = "s3:LifecycleExpiration:DeleteMarkerCreated"
 	// EventTest is sent when a configuration is put.
 	EventTest = "s3:TestEvent"
 )
@@ -31,13 +33,13 @@ var notificationEvents = map[string]bool{
 	"s3:ObjectCreated:*": true, EventCreatedPut: true, EventCreatedPost: true, EventCreatedCopy: true, EventCreatedComplete: true,
 	"s3:ObjectRemoved:*": true, EventRemovedDelete: true, EventRemovedMarker: true,
 	"s3:ObjectTagging:*": true, EventTaggingPut: true, EventTaggingDelete: true,
-	EventACLPut: true,
+	EventACLPut:                true,
+	"s3:LifecycleExpiration:*": true, EventExpiredDelete: true, EventExpiredMarker: true,
 
 	"s3:ReducedRedundancyLostObject": false,
 	"s3:ObjectRestore:*":             false, "s3:ObjectRestore:Post": false, "s3:ObjectRestore:Completed": false, "s3:ObjectRestore:Delete": false,
 	"s3:Replication:*": false, "s3:Replication:OperationFailedReplication": false, "s3:Replication:OperationMissedThreshold": false,
 	"s3:Replication:OperationReplicatedAfterThreshold": false, "s3:Replication:OperationNotTracked": false,
-	"s3:LifecycleExpiration:*": false, "s3:LifecycleExpiration:Delete": false, "s3:LifecycleExpiration:DeleteMarkerCreated": false,
 	"s3:LifecycleTransition": false, "s3:IntelligentTiering": false,
 }
 

@@ -78,7 +78,7 @@ func TestNotificationRefusals(t *testing.T) {
 		"unknown event":  {queueTo("a", "", "", "s3:ObjectEaten:*"), daypass.InvalidArgument},
 		"half an event":  {queueTo("a", "", "", "s3:ObjectCreated:P*"), daypass.InvalidArgument},
 		"restored":       {queueTo("a", "", "", "s3:ObjectRestore:*"), daypass.NotImplemented},
-		"expired":        {queueTo("a", "", "", "s3:ObjectCreated:*", "s3:LifecycleExpiration:Delete"), daypass.NotImplemented},
+		"expired":        {queueTo("a", "", "", "s3:ObjectCreated:*", "s3:LifecycleTransition"), daypass.NotImplemented},
 		"filter name":    {rule("infix", "<Value>b</Value>"), daypass.InvalidArgument},
 		"two prefixes":   {rule("Prefix", "<Value>b</Value>"), daypass.InvalidArgument},
 		"no value":       {rule("suffix", ""), daypass.MalformedXML},

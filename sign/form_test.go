@@ -119,6 +119,8 @@ func TestPolicyDocuments(t *testing.T) {
 		head + `[["content-length-range","test","10"]]}`:                       failed + `["content-length-range", "test", "10"]`,
 		head + `[["eq","key","k"]]}`:                                           failed + `["eq", "key", "k"]`,
 		head + `[{"Key":"K"}]}`:                                                failed + `["eq", "$Key", "K"]`,
+		head + `[{"X-Amz-Server-Side-Encryption-Customer-Key":"secret"}]}`:     failed + `["eq", "$X-Amz-Server-Side-Encryption-Customer-Key", "REDACTED"]`,
+		head + `[["starts-with","x-amz-security-token","secret"]]}`:            failed + `["starts-with", "$x-amz-security-token", "REDACTED"]`,
 		head + `[["starts-with","$key","x"]]}`:                                 failed + `["starts-with", "$key", "x"]`,
 		head + `[["starts-with","$content-type","image/"],["eq","$key","k"]]}`: failed + `["starts-with", "$content-type", "image/"]`,
 	} {

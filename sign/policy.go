@@ -254,7 +254,11 @@ func isASCII(s string) bool {
 	return true
 }
 
+// Refusals are logged, so secrets are not in them.
 func (c *Condition) text() string {
+	if name := strings.ToLower(c.Field); strings.HasSuffix(name, "-customer-key") || strings.HasSuffix(name, "-security-token") {
+		return list(c.Op, "$"+c.Field, "REDACTED")
+	}
 	if c.raw != "" {
 		return c.raw
 	}
