@@ -60,7 +60,10 @@ func (s *Server) authorizeDelete(c *call, key, version string, p *part) error {
 		permission = "s3:DeleteObjectVersion"
 	}
 	ref := daypass.ObjectRef{Bucket: c.ref.Bucket, Key: key, VersionID: version}
-	return s.permit(c, question{permission: permission, ref: ref, part: p})
+	if err := s.permit(c, question{permission: permission, ref: ref, part: p}); err != nil || !c.asksForBypass() {
+		return err
+	}
+	return s.permit(c, question{permission: bypassPermission, ref: ref, part: p})
 }
 
 // findBucket refuses a call on a bucket that is not there, and finds out
@@ -113,7 +116,7 @@ func (s *Server) authorizeCall(c *call) error {
 	if c.free {
 		return nil
 	}
-	for _, also := range c.alsoNeeded() {
+	for _, also := range append(c.alsoNeeded(), c.lockPermissions()...) {
 		if err := s.permitAlso(c, also); err != nil {
 			return err
 		}
@@ -212,6 +215,8 @@ func (s *Server) permitAlso(c *call, permission string) error {
 	d := &deliberation{server: s, call: c, question: question{permission: permission, ref: c.ref, bucket: &c.bucket, rules: c.rules}}
 	verdict := d.evaluate()
 	switch {
+	case d.blind != nil:
+		return d.blind
 	case verdict.Decision == policy.Allowed:
 		return nil
 	case verdict.Decision == policy.ImplicitDeny && permission == "s3:PutObjectAcl" && !d.sameAccount() && (d.own() || d.grants(d.rules.acl, s3.Write)):
@@ -274,10 +279,13 @@ type deliberation struct {
 	question
 	object *store.Object // nil until asked for, or where there is none
 	asked  bool
-	// tags are those that the request gives, once tagsRead; blind says that
-	// they could not be found out.
-	tags            []s3.Tag
-	tagsRead, blind bool
+	// tags are those that the request gives, once tagsRead.
+	tags     []s3.Tag
+	tagsRead bool
+	// blind is why a policy could not be told what is in the body.
+	blind error
+	// lock is what the request says of object lock, nil until asked for.
+	lock *askedLock
 	// hidden says that a proxy does not tell the client's address, about which
 	// a policy asks.
 	hidden bool
@@ -327,8 +335,8 @@ func (d *deliberation) own() bool {
 func (d *deliberation) decide() (policy.Verdict, error) {
 	v := d.evaluate()
 	switch {
-	case d.blind:
-		return v, invalidRequest("The tags of this request decide whether it is allowed; send them without aws-chunked framing.")
+	case d.blind != nil:
+		return v, d.blind
 	case v.Decision == policy.ExplicitDeny || d.rules == nil:
 		return v, nil
 	}

@@ -103,7 +103,7 @@ func TestLocations(t *testing.T) {
 func TestCreateBucketRefused(t *testing.T) {
 	e := newEnv(t)
 	for _, c := range []struct{ name, value, code string }{
-		{"x-amz-bucket-object-lock-enabled", "true", "NotImplemented"},
+		{"x-amz-bucket-object-lock-enabled", "yes", "InvalidArgument"},
 		{"x-amz-object-ownership", "ObjectWriter", "NotImplemented"},
 		{"x-amz-acl", "public-read", "InvalidBucketAclWithObjectOwnership"},
 		{"x-amz-grant-read", "id=" + daypass.CanonicalID("bob"), "InvalidBucketAclWithObjectOwnership"},
@@ -237,7 +237,7 @@ func (panickyDriver) Bucket(context.Context, string) (store.Bucket, error) {
 	return store.Bucket{Name: "photos", Owner: "alice"}, nil
 }
 
-func (panickyDriver) DeleteObject(context.Context, daypass.ObjectRef, store.WriteConditions) (store.Deleted, error) {
+func (panickyDriver) DeleteObject(context.Context, daypass.ObjectRef, store.DeleteOptions) (store.Deleted, error) {
 	panic("secret cause")
 }
 

@@ -181,7 +181,7 @@ func TestHoistedHeaders(t *testing.T) {
 		q    request
 		code string
 	}{
-		"encryption":        {e.query("PUT", "other", "x-amz-server-side-encryption", "AES256"), "NotImplemented"},
+		"encryption":        {e.query("PUT", "other", "x-amz-server-side-encryption", "aws:kms"), "NotImplemented"},
 		"repeated":          {e.query("PUT", "other", "x-amz-meta-a", "1", "X-Amz-Meta-A", "2"), "InvalidArgument"},
 		"injection":         {e.query("PUT", "other", "x-amz-meta-a", "1\r\nSet-Cookie: x"), "InvalidArgument"},
 		"bad name":          {e.query("PUT", "other", "x-amz-meta-a b", "1"), "InvalidArgument"},

@@ -21,6 +21,9 @@ func (c *call) check() error {
 			return err
 		}
 	}
+	if err := c.checkBypass(); err != nil {
+		return err
+	}
 	return c.head.eachAmz(func(name, value string) error {
 		for i := range unsupported {
 			if u := &unsupported[i]; u.concerns(name, c.action.Name) {
@@ -115,23 +118,26 @@ var (
 	// versionless are about no version, or about one that is not there yet.
 	versionless = append([]daypass.Action{daypass.AbortMultipartUpload, daypass.ListParts}, writes...)
 	reads       = []daypass.Action{daypass.GetObject, daypass.HeadObject, daypass.GetObjectAttributes}
-	buckets     = []daypass.Action{daypass.CreateBucket}
+	// later are those that cannot say how an object is encrypted: it has been
+	// said, or they take part of it or read it.
+	later = append([]daypass.Action{daypass.UploadPart, daypass.UploadPartCopy, daypass.CompleteMultipartUpload}, reads...)
+	// uncopied make something that is no copy.
+	uncopied = []daypass.Action{daypass.PutObject, s3.PostObject, daypass.CreateMultipartUpload, daypass.UploadPart}
 )
 
 // unsupported has a row for every such header; the first that fits counts.
 var unsupported = []unsupportedHeader{
-	{"x-amz-bucket-object-lock-enabled", buckets, refuseUnless("false")},
-	{"x-amz-object-lock-", makes, refuseHeader},
+	{"x-amz-object-lock-", makes, refuseUnknownLock},
 	{"x-amz-write-offset-bytes", puts, refuseHeader},
 	{"x-amz-copy-source", puts, refuseHeader}, // a field of a form
 	{"x-amz-storage-class", makes, refuseStorageClass},
 	{"x-amz-checksum-type", puts, refuseUnless(s3.FullObject)},
-	{"x-amz-server-side-encryption", writes, refuseHeader},
-	{"x-amz-server-side-encryption-", writes, refuseHeader},
-	{"x-amz-copy-source-server-side-encryption-", writes, refuseEncryption},
-	{"x-amz-server-side-encryption-customer-", reads, refuseEncryption},
+	{"x-amz-server-side-encryption", later, refuseSSE},
+	{"x-amz-server-side-encryption-aws-", later, refuseSSE},
+	{"x-amz-server-side-encryption-context", later, refuseSSE},
+	{"x-amz-server-side-encryption-bucket-key-enabled", makes, refuseBucketKey},
+	{"x-amz-copy-source-server-side-encryption-", uncopied, refuseEncryption},
 	{"x-amz-if-match-", nil, refuseHeader},
-	{"x-amz-bypass-governance-retention", nil, refuseBypass},
 }
 
 func refuseHeader(name, _ string) error {
@@ -163,11 +169,17 @@ func refuseEncryption(string, string) error {
 	return invalidRequest("The encryption parameters are not applicable to this object.")
 }
 
-func refuseBypass(name, value string) error {
-	if strings.EqualFold(value, "false") {
+func refuseSSE(name, value string) error {
+	return invalidArgument(name+" header is not supported for this operation.", name, value)
+}
+
+// refuseBucketKey refuses what is neither true nor false; of these, neither
+// means anything where no key is that of a KMS.
+func refuseBucketKey(name, value string) error {
+	if strings.EqualFold(value, "true") || strings.EqualFold(value, "false") {
 		return nil
 	}
-	return invalidArgument(name+" is only applicable to Object Lock enabled buckets.", name, value)
+	return invalidArgument("The value of "+name+" is true or false.", name, value)
 }
 
 func metadataTooLarge(size int) error {

@@ -52,7 +52,7 @@ func actionTable() string {
 		}
 		seen[a.Name] = true
 		state := "501 NotImplemented"
-		if operations[a.Name] != nil || settings[a.Name] != nil {
+		if operationOf(a.Name) != nil {
 			state = "supported"
 		}
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", a.Name, a.Permission, state)

@@ -65,7 +65,7 @@ func TestExpectContinue(t *testing.T) {
 		"not signed":    e.query("PUT", "key").with("x-amz-acl", "private"),
 		"no bucket":     e.signed(request{method: "PUT", target: "/nowhere/key"}),
 		"exists":        e.query("PUT", "there", "If-None-Match", "*"),
-		"unsupported":   e.query("PUT", "key", "x-amz-object-lock-mode", "GOVERNANCE"),
+		"unsupported":   e.query("PUT", "key", "x-amz-write-offset-bytes", "1"),
 	}
 	for what, q := range refused {
 		conn := e.dial()

@@ -126,8 +126,9 @@ func TestCopyRefusals(t *testing.T) {
 		{"x-amz-checksum-algorithm", "MD4", "InvalidRequest"},
 		{"x-amz-tagging", "a=1&a=2", "InvalidArgument"},
 		{"x-amz-storage-class", "COLD", "InvalidStorageClass"},
-		{"x-amz-object-lock-mode", "GOVERNANCE", "NotImplemented"},
-		{"x-amz-server-side-encryption", "AES256", "NotImplemented"},
+		{"x-amz-object-lock-mode", "GOVERNANCE", "InvalidArgument"},
+		{"x-amz-object-lock-event-hold", "ON", "NotImplemented"},
+		{"x-amz-server-side-encryption", "aws:kms", "NotImplemented"},
 		{"If-Match", `"x"`, "NoSuchKey"},
 	} {
 		if r := e.do("PUT", "/photos/to", "", "x-amz-copy-source", "photos/from", c.name, c.value); r.code() != c.code {

@@ -85,7 +85,7 @@ func newStore(t testing.TB) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := store.New(d)
+	s := store.New(d, store.WithWrappingKeys(oneWrappingKey{}))
 	t.Cleanup(func() { s.Close() })
 	return s
 }

@@ -425,7 +425,7 @@ func TestBindAfterAllOtherChecks(t *testing.T) {
 	bound(e.query("GET", "key", limits.Bind, "ip", limits.Origin, "https://app.example.com"))
 	bound(e.query("GET", "key", limits.Bind, "ip", limits.TLS, "required"))
 	bound(e.query("GET", "key", limits.Bind, "ip", limits.PIN, examplePIN), "x-daypass-pin-value", "1234")
-	bound(e.query("PUT", "key", limits.Bind, "ip", "x-amz-object-lock-mode", "GOVERNANCE"))
+	bound(e.query("PUT", "key", limits.Bind, "ip", "x-amz-write-offset-bytes", "1"))
 	bound(e.query("GET", "key", limits.Bind, "ip", "x-amz-expected-bucket-owner", "123456789012"))
 	bound(e.query("GET", "key", limits.Bind, "ip", "versionId", "nonsense"))
 	bound(e.query("GET", "none", limits.Bind, "ip"))

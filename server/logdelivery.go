@@ -36,8 +36,9 @@ type LogSettings interface {
 type LogDeliveryConfig struct {
 	Store    *store.Store
 	Settings LogSettings
-	// Region is that of Config.
-	Region string
+	// Region and Encrypt are those of Config.
+	Region  string
+	Encrypt bool
 	// Events gets one event for each log object that was delivered or denied.
 	Events EventSink
 	Clock  func() time.Time
@@ -131,7 +132,7 @@ func lasting(err error) error {
 }
 
 // permit decides whether the target lets an object in, and gives it the access
-// control list that it is to have. AccessDenied.
+// control list and the encryption that it is to have. AccessDenied.
 func (d *LogDelivery) permit(ctx context.Context, o *bucketlog.Object, target *store.Bucket, req *store.PutRequest) error {
 	if target.Owner != o.Owner {
 		return logDenied("it belongs to another account than the bucket that is logged")
@@ -144,6 +145,7 @@ func (d *LogDelivery) permit(ctx context.Context, o *bucketlog.Object, target *s
 	if err != nil {
 		return logDenied("its settings cannot be read: " + err.Error())
 	}
+	req.Sealing = rules.sealing(d.cfg.Encrypt)
 	if rules.listsCount() {
 		req.ACL = o.ACL
 	}

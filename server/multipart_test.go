@@ -165,7 +165,7 @@ func TestMultipartRefusals(t *testing.T) {
 		{"PUT", partTarget("other", id, 1), "x", nil, 404, "NoSuchUpload", ""},
 		{"PUT", partTarget("big", id, 1), "x", []string{"Content-MD5", md5Of("y")}, 400, "BadDigest", ""},
 		{"PUT", partTarget("big", id, 1), "x", []string{"x-amz-checksum-crc32", sumOf(store.CRC32, "y")}, 400, "BadDigest", ""},
-		{"PUT", partTarget("big", id, 1), "x", []string{"x-amz-server-side-encryption-customer-algorithm", "AES256"}, 501, "NotImplemented", ""},
+		{"PUT", partTarget("big", id, 1), "x", []string{"x-amz-server-side-encryption-customer-algorithm", "AES256"}, 400, "InvalidRequest", ""},
 		{"PUT", partTarget("big", id, 1) + "&versionId=null", "x", nil, 400, "InvalidArgument", ""},
 		{"GET", "/photos/big?uploadId=none", "", nil, 404, "NoSuchUpload", "UploadId"},
 		{"GET", upload + "&max-parts=x", "", nil, 400, "InvalidArgument", ""},

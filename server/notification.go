@@ -40,25 +40,25 @@ func (w *written) tell(e *daypass.Event) {
 // wrote notes the object that a call has stored.
 func (s *Server) wrote(w *response, obj *store.Object) {
 	w.size = obj.Size
-	w.written = written{eTag: obj.ETag, version: obj.VersionID, sequencer: s.nextSequencer()}
+	w.written = written{eTag: obj.ETag, version: obj.VersionID, sequencer: s.NextSequencer()}
 }
 
 // changed notes the object of which a call has changed what is kept beside its
 // content.
 func (s *Server) changed(w *response, obj *store.Object) {
-	w.written = written{eTag: obj.ETag, version: obj.VersionID, sequencer: s.nextSequencer()}
+	w.written = written{eTag: obj.ETag, version: obj.VersionID, sequencer: s.NextSequencer()}
 }
 
 // removed tells what a call has deleted. A version of which the marker is
 // removed was none.
 func (s *Server) removed(d store.Deleted, named bool) written {
-	return written{version: d.VersionID, deleteMarker: d.DeleteMarker && !named, sequencer: s.nextSequencer()}
+	return written{version: d.VersionID, deleteMarker: d.DeleteMarker && !named, sequencer: s.NextSequencer()}
 }
 
-// nextSequencer returns a number in hexadecimal digits that is larger than any
+// NextSequencer returns a number in hexadecimal digits that is larger than any
 // before it: the time in nanoseconds, or one more than the last. All have the
 // same length, so that they compare as texts.
-func (s *Server) nextSequencer() string {
+func (s *Server) NextSequencer() string {
 	if s.cfg.Events == nil {
 		return ""
 	}
@@ -112,7 +112,7 @@ func (s *Server) putNotification(w *response, c *call) error {
 		return err
 	}
 	if len(list) > 0 && !skip {
-		w.written.sequencer = s.nextSequencer()
+		w.written.sequencer = s.NextSequencer()
 	}
 	return w.empty(http.StatusOK)
 }

@@ -25,6 +25,8 @@ func (s *Server) copyObject(w *response, c *call) error {
 		return err
 	}
 	s.wrote(w, obj)
+	c.setEncryption(w.Header(), obj.Encryption)
+	c.setExpiration(w.Header(), obj)
 	setNewVersion(w.Header(), obj)
 	setSourceVersion(w.Header(), req.Source.VersionID)
 	sums, kind := shownChecksums(obj.Checksums)
@@ -46,6 +48,8 @@ type copyRequest struct {
 	// replaceMetadata and replaceTags say that the request, not the source,
 	// describes the copy.
 	replaceMetadata, replaceTags bool
+	// encrypts says that the request says how the copy is encrypted.
+	encrypts bool
 }
 
 // copyRequest returns what the request says about the copy.
@@ -65,7 +69,14 @@ func (s *Server) copyRequest(c *call) (r *copyRequest, err error) {
 	if r.said, err = s.describe(c); err != nil {
 		return nil, err
 	}
-	r.Conditions, err = c.putConditions()
+	if r.Conditions, err = c.putConditions(); err != nil {
+		return nil, err
+	}
+	if r.SourceKey, err = s.customerKey(c, customerSource); err != nil {
+		return nil, err
+	}
+	r.encrypts = c.head.has(sseHeader) || c.customerSaid()
+	r.Sealing, err = s.sealing(c)
 	return r, err
 }
 
@@ -92,6 +103,7 @@ func (r *copyRequest) take(s *Server, c *call, src *source) error {
 	}
 	r.Source, r.SourceETag = src.ref, src.obj.ETag
 	r.Metadata, r.Tags, r.ACL = r.said.metadata, r.said.tags, r.said.acl
+	r.Lock = r.said.lock // that of the source stays behind
 	if !r.replaceMetadata {
 		// Where a website redirects to, and what storage costs, do not go
 		// with the metadata.
@@ -109,6 +121,6 @@ func (r *copyRequest) take(s *Server, c *call, src *source) error {
 // changesNothing reports whether an object would be copied onto itself as it
 // is. An older version may be, which makes it the current one.
 func (r *copyRequest) changesNothing(c *call, src *source) bool {
-	return !src.named && src.ref.Bucket == r.Bucket && src.ref.Key == r.Key && !r.replaceMetadata &&
+	return !src.named && !r.encrypts && src.ref.Bucket == r.Bucket && src.ref.Key == r.Key && !r.replaceMetadata &&
 		c.head.get("X-Amz-Storage-Class") == "" && r.said.metadata.WebsiteRedirect == ""
 }

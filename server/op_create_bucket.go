@@ -33,6 +33,7 @@ func (s *Server) createBucket(w *response, c *call) error {
 // be kept is not left behind.
 func (s *Server) makeBucket(c *call) error {
 	b := store.Bucket{Name: c.ref.Bucket, Owner: c.grant.Owner, Region: s.cfg.Region}
+	b.ObjectLock.Enabled, _ = c.asksForObjectLock() // which checkNewBucket has looked at
 	b, err := s.store.CreateBucket(c.r.Context(), b, c.now)
 	if daypass.CodeOf(err) == daypass.BucketAlreadyExists {
 		return s.existing(c, err)
@@ -82,15 +83,17 @@ func (s *Server) checkLocation(constraint string) error {
 }
 
 // existing answers for a bucket that is there: its owner may create it again
-// in the first region, where S3 takes that for done.
+// in the first region, where S3 takes that for done. Object lock is not done by
+// that.
 func (s *Server) existing(c *call, taken error) error {
 	b, err := s.store.Bucket(c.r.Context(), c.ref.Bucket)
+	lock, _ := c.asksForObjectLock()
 	switch {
 	case err != nil:
 		return err
 	case b.Owner != c.grant.Owner:
 		return taken
-	case s.cfg.Region == s3.FirstRegion:
+	case s.cfg.Region == s3.FirstRegion && (b.ObjectLock.Enabled || !lock):
 		return nil
 	}
 	return &daypass.Error{Code: daypass.BucketAlreadyOwnedByYou,

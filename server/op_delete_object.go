@@ -14,7 +14,9 @@ func (s *Server) deleteObject(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
-	deleted, err := s.store.DeleteObject(c.r.Context(), c.ref, cond)
+	deleted, err := s.store.DeleteObject(c.r.Context(), c.ref, store.DeleteOptions{
+		Conditions: cond, Time: c.now, BypassGovernance: c.asksForBypass(),
+	})
 	if err != nil {
 		return err
 	}

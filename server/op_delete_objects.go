@@ -111,5 +111,7 @@ func (s *Server) tryDelete(c *call, o *s3.DeleteObject, p *part) (deleted store.
 	if err := s.authorizeDelete(c, o.Key, o.VersionID, p); err != nil {
 		return deleted, err
 	}
-	return s.store.DeleteObject(c.r.Context(), ref, store.WriteConditions{IfMatch: s3.UnquoteETag(o.ETag)})
+	return s.store.DeleteObject(c.r.Context(), ref, store.DeleteOptions{
+		Conditions: store.WriteConditions{IfMatch: s3.UnquoteETag(o.ETag)}, Time: c.now, BypassGovernance: c.asksForBypass(),
+	})
 }

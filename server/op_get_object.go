@@ -23,7 +23,7 @@ func (s *Server) getObject(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
-	obj, body, err := s.store.OpenObject(c.r.Context(), c.ref)
+	obj, body, err := s.openObject(c)
 	if err != nil {
 		return c.noObject(w.Header(), obj, err)
 	}
@@ -40,6 +40,7 @@ func (s *Server) getObject(w *response, c *call) error {
 		return err
 	}
 	c.present(w, obj, part, over)
+	s.presentLock(w, c, obj)
 	s.setCookie(w, c)
 	w.WriteHeader(part.status())
 	return s.sendCounted(w, c, body, part, d)
@@ -67,6 +68,7 @@ func (s *Server) headObject(w *response, c *call) error {
 		return err
 	}
 	c.present(w, obj, part, over)
+	s.presentLock(w, c, obj)
 	s.setCookie(w, c)
 	w.WriteHeader(part.status())
 	return nil
@@ -152,6 +154,8 @@ func (c *call) present(w *response, obj *store.Object, part span, over []field) 
 	h := w.Header()
 	setValidators(h, obj)
 	setMetadata(h, &obj.Metadata)
+	c.setEncryption(h, obj.Encryption)
+	c.setExpiration(h, obj)
 	if len(obj.Tags) > 0 {
 		h["X-Amz-Tagging-Count"] = []string{strconv.Itoa(len(obj.Tags))}
 	}

@@ -45,9 +45,9 @@ func (s *Server) getObjectAttributes(w *response, c *call) error {
 // withParts returns an object, with its parts where they are asked for.
 func (s *Server) withParts(c *call, parts bool) (*store.Object, error) {
 	if !parts {
-		return s.store.Object(c.r.Context(), c.ref)
+		return s.statObject(c)
 	}
-	obj, body, err := s.store.OpenObject(c.r.Context(), c.ref)
+	obj, body, err := s.openObject(c)
 	if err != nil {
 		return obj, err
 	}

@@ -21,14 +21,14 @@ func (s *Server) listParts(w *response, c *call) error {
 	if r.Marker, err = partMarker(c.query.Get("part-number-marker")); err != nil {
 		return err
 	}
-	if err := s.partsPage(c, &r); err != nil {
+	if err := s.partsPage(w, c, &r); err != nil {
 		return c.uploadError(err)
 	}
 	return w.xml(http.StatusOK, r.Append(nil))
 }
 
 // partsPage fills in the upload and its parts.
-func (s *Server) partsPage(c *call, r *s3.ListPartsResult) error {
+func (s *Server) partsPage(w *response, c *call, r *s3.ListPartsResult) error {
 	ctx, id := c.r.Context(), c.uploadID()
 	u, err := s.store.MultipartUpload(ctx, c.ref.Bucket, c.ref.Key, id)
 	if err != nil {
@@ -38,6 +38,7 @@ func (s *Server) partsPage(c *call, r *s3.ListPartsResult) error {
 	if err != nil {
 		return err
 	}
+	c.setAbort(w.Header(), u)
 	r.Upload = shownUpload(u)
 	r.Truncated = len(parts) > r.MaxParts && r.MaxParts > 0
 	for i := range parts[:min(len(parts), r.MaxParts)] {

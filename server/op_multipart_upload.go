@@ -19,10 +19,13 @@ func (s *Server) createMultipartUpload(w *response, c *call) error {
 	}
 	u := &store.MultipartUpload{
 		Bucket: c.ref.Bucket, Key: c.ref.Key, Metadata: d.metadata, Owner: s.objectOwner(c),
-		Tags: d.tags, ACL: d.acl, Initiated: c.now,
+		Tags: d.tags, ACL: d.acl, Lock: d.lock, Initiated: c.now,
 		ChecksumType: store.ChecksumType(strings.ToUpper(c.head.get("X-Amz-Checksum-Type"))),
 	}
 	if u.Checksum, err = c.checksumAlgorithm(); err != nil {
+		return err
+	}
+	if u.Sealing, err = s.sealing(c); err != nil {
 		return err
 	}
 	if u, err = s.store.CreateUpload(c.r.Context(), u); err != nil {
@@ -33,6 +36,8 @@ func (s *Server) createMultipartUpload(w *response, c *call) error {
 		h["X-Amz-Checksum-Algorithm"] = []string{string(algorithm)}
 		h["X-Amz-Checksum-Type"] = []string{string(kind)}
 	}
+	c.setEncryption(w.Header(), u.Encryption)
+	c.setAbort(w.Header(), u)
 	return w.xml(http.StatusOK, s3.AppendInitiated(nil, u.Bucket, u.Key, u.ID))
 }
 
@@ -50,7 +55,7 @@ func (s *Server) abortMultipartUpload(w *response, c *call) error {
 // CompleteMultipartUpload). No content is copied, so the answer need not be
 // begun before the work is done, as S3 does to keep connections open.
 func (s *Server) completeMultipartUpload(w *response, c *call) error {
-	req, err := c.completion()
+	req, err := s.completion(c)
 	if err != nil {
 		return err
 	}
@@ -70,6 +75,8 @@ func (s *Server) completeMultipartUpload(w *response, c *call) error {
 		return c.uploadError(err)
 	}
 	s.wrote(w, obj)
+	c.setEncryption(w.Header(), obj.Encryption)
+	c.setExpiration(w.Header(), obj)
 	setNewVersion(w.Header(), obj)
 	result := s3.CompleteResult{Location: s.location(c, c.path), Bucket: obj.Bucket, Key: obj.Key, ETag: obj.ETag}
 	result.Checksums, result.ChecksumType = shownChecksums(obj.Checksums)
@@ -77,13 +84,16 @@ func (s *Server) completeMultipartUpload(w *response, c *call) error {
 }
 
 // completion returns what the headers say of a completion.
-func (c *call) completion() (*store.CompleteRequest, error) {
+func (s *Server) completion(c *call) (*store.CompleteRequest, error) {
 	cond, err := c.putConditions()
 	if err != nil {
 		return nil, err
 	}
 	req := &store.CompleteRequest{
 		Bucket: c.ref.Bucket, Key: c.ref.Key, UploadID: c.uploadID(), Conditions: cond, Time: c.now, Size: -1,
+	}
+	if req.CustomerKey, err = s.customerKey(c, customerTarget); err != nil {
+		return nil, err
 	}
 	if v := c.head.get("X-Amz-Mp-Object-Size"); v != "" {
 		if req.Size, err = strconv.ParseInt(v, 10, 64); err != nil || req.Size < 0 {

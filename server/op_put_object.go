@@ -14,6 +14,9 @@ func (s *Server) putObject(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.requireLockDigest(req.Lock, "Put Object"); err != nil {
+		return err
+	}
 	if req.Body, err = c.upload(w, store.MaxUploadSize); err != nil {
 		return err
 	}
@@ -25,7 +28,7 @@ func (s *Server) putObject(w *response, c *call) error {
 		return c.refuseOverwrite(err)
 	}
 	s.wrote(w, obj)
-	setWritten(w.Header(), obj)
+	c.setWritten(w.Header(), obj)
 	return w.empty(http.StatusOK)
 }
 
@@ -39,16 +42,22 @@ func (s *Server) putRequest(c *call) (*store.PutRequest, error) {
 	if err == nil {
 		err = c.limitConditions(&cond)
 	}
+	if err != nil {
+		return nil, err
+	}
+	sealing, err := s.sealing(c)
 	return &store.PutRequest{
 		Bucket: c.ref.Bucket, Key: c.ref.Key, Metadata: d.metadata, Owner: s.objectOwner(c),
-		Tags: d.tags, ACL: d.acl, Conditions: cond, Time: c.now,
+		Tags: d.tags, ACL: d.acl, Lock: d.lock, Conditions: cond, Time: c.now, Sealing: sealing,
 	}, err
 }
 
 // setWritten tells what was stored.
-func setWritten(h http.Header, obj *store.Object) {
+func (c *call) setWritten(h http.Header, obj *store.Object) {
 	h["ETag"] = []string{s3.QuoteETag(obj.ETag)}
 	setChecksums(h, obj.Checksums)
+	c.setEncryption(h, obj.Encryption)
+	c.setExpiration(h, obj)
 	setNewVersion(h, obj)
 }
 
@@ -72,6 +81,7 @@ type description struct {
 	metadata store.Metadata
 	tags     []store.Tag
 	acl      []byte
+	lock     store.Lock
 }
 
 func (s *Server) describe(c *call) (d description, err error) {
@@ -79,6 +89,9 @@ func (s *Server) describe(c *call) (d description, err error) {
 		return d, err
 	}
 	if d.tags, err = c.requestTags(); err != nil {
+		return d, err
+	}
+	if d.lock, err = c.requestLock(); err != nil {
 		return d, err
 	}
 	d.acl, err = s.requestACL(c, c.bucket)

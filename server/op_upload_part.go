@@ -19,6 +19,10 @@ func (s *Server) uploadPart(w *response, c *call) error {
 	if err := s.requirePartChecksum(c); err != nil {
 		return err
 	}
+	key, err := s.customerKey(c, customerTarget)
+	if err != nil {
+		return err
+	}
 	body, err := c.upload(w, store.MaxPartSize)
 	if err != nil {
 		return err
@@ -28,6 +32,7 @@ func (s *Server) uploadPart(w *response, c *call) error {
 	}
 	part, err := s.store.PutPart(c.r.Context(), &store.PartRequest{
 		Bucket: c.ref.Bucket, Key: c.ref.Key, UploadID: c.uploadID(), Number: number, Body: body, Time: c.now,
+		CustomerKey: key,
 	})
 	if err != nil {
 		return c.uploadError(err)
@@ -35,6 +40,7 @@ func (s *Server) uploadPart(w *response, c *call) error {
 	w.size = part.Size
 	h := w.Header()
 	h["ETag"] = []string{s3.QuoteETag(part.ETag)}
+	c.setEncryption(h, part.Encryption)
 	for _, sum := range part.Checksums[:min(1, len(part.Checksums))] {
 		setChecksum(h, sum)
 	}
@@ -60,7 +66,7 @@ func badPartNumber(v string) error {
 }
 
 // requirePartChecksum refuses a part without a checksum where the object's is
-// made of those that clients give.
+// made of those that clients give, or where the object will be locked.
 func (s *Server) requirePartChecksum(c *call) error {
 	sum, err := c.checksum()
 	if err != nil || sum.algorithm != "" {
@@ -74,7 +80,7 @@ func (s *Server) requirePartChecksum(c *call) error {
 		return invalidRequest("Checksum Type mismatch occurred, expected checksum Type: " +
 			strings.ToLower(string(a)) + ", actual checksum Type: null")
 	}
-	return nil
+	return c.requireLockDigest(u.Lock, "Put Part")
 }
 
 // uploadPartCopy makes a part of an object or of a range of it (S3 API
@@ -86,6 +92,12 @@ func (s *Server) uploadPartCopy(w *response, c *call) error {
 	}
 	req := &store.PartCopyRequest{
 		Bucket: c.ref.Bucket, Key: c.ref.Key, UploadID: c.uploadID(), Number: number, Time: c.now,
+	}
+	if req.CustomerKey, err = s.customerKey(c, customerTarget); err != nil {
+		return err
+	}
+	if req.SourceKey, err = s.customerKey(c, customerSource); err != nil {
+		return err
 	}
 	var part *store.Part
 	err = s.copied(c, func(src *source) (err error) {
@@ -99,6 +111,7 @@ func (s *Server) uploadPartCopy(w *response, c *call) error {
 		return c.uploadError(err)
 	}
 	w.size = part.Size
+	c.setEncryption(w.Header(), part.Encryption)
 	setSourceVersion(w.Header(), req.Source.VersionID)
 	shown := shownPart(part)
 	result := s3.CopyResult{Modified: part.ModTime, ETag: part.ETag, Checksums: shown.Checksums}

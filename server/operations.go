@@ -44,4 +44,11 @@ var operations = map[daypass.Action]operation{
 	daypass.GetBucketVersioning: (*Server).getBucketVersioning,
 	daypass.PutBucketVersioning: (*Server).putBucketVersioning,
 	daypass.ListObjectVersions:  (*Server).listObjectVersions,
+
+	"GetObjectLockConfiguration": (*Server).getObjectLockConfiguration,
+	"PutObjectLockConfiguration": (*Server).putObjectLockConfiguration,
+	"GetObjectRetention":         (*Server).getObjectRetention,
+	putObjectRetention:           (*Server).putObjectRetention,
+	"GetObjectLegalHold":         (*Server).getObjectLegalHold,
+	putObjectLegalHold:           (*Server).putObjectLegalHold,
 }

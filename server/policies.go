@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/lifecycle"
 	"github.com/daypass/daypass/policy"
 	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/store"
@@ -38,6 +39,8 @@ const (
 	settingCORS         = "cors"         // XML
 	settingNotification = "notification" // XML
 	settingLogging      = "logging"      // XML
+	settingEncryption   = "encryption"   // XML
+	settingAccelerate   = "accelerate"   // Suspended
 )
 
 // noOwnership says that the ownership controls were deleted: then, as on S3,
@@ -56,6 +59,8 @@ type bucketRules struct {
 	ownership        s3.Ownership
 	block            s3.PublicAccessBlock
 	cors             s3.CORSRules // nil: none
+	encryption       s3.EncryptionRule
+	lifecycle        *lifecycle.Rules // nil: none
 }
 
 // listsCount reports whether access control lists have a say.
@@ -65,7 +70,7 @@ func (r *bucketRules) listsCount() bool { return r.ownership != s3.BucketOwnerEn
 // read is an error, so that nothing is ever allowed because of it.
 func compileRules(raw map[string][]byte) (*bucketRules, error) {
 	r := &bucketRules{raw: raw, ownership: s3.BucketOwnerEnforced, bindRoot: len(raw[settingBindRoot]) > 0}
-	var errs [5]error
+	var errs [7]error
 	if text, ok := raw[settingPolicy]; ok {
 		r.policy, errs[0] = policy.Parse(text, policy.Bucket)
 		r.public = policy.Public(r.policy)
@@ -78,6 +83,12 @@ func compileRules(raw map[string][]byte) (*bucketRules, error) {
 	}
 	if text, ok := raw[settingCORS]; ok {
 		r.cors, errs[3] = s3.ParseCORS(text)
+	}
+	if text, ok := raw[settingEncryption]; ok {
+		r.encryption, errs[5] = s3.ParseEncryption(text)
+	}
+	if text, ok := raw[lifecycle.Setting]; ok {
+		r.lifecycle, errs[6] = lifecycle.Decode(text)
 	}
 	if text, ok := raw[settingOwnership]; ok {
 		r.ownership, ok = s3.ParseOwnership(string(text))

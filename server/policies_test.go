@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/daypass/daypass/lifecycle"
 	"github.com/daypass/daypass/policy"
 	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/state"
@@ -43,7 +44,7 @@ func TestCompiledOnce(t *testing.T) {
 
 // TestBrokenSettings checks that settings that cannot be read allow nothing.
 func TestBrokenSettings(t *testing.T) {
-	for _, name := range []string{settingPolicy, settingACL, settingOwnership, settingPublicBlock, settingCORS} {
+	for _, name := range []string{settingPolicy, settingACL, settingOwnership, settingPublicBlock, settingCORS, settingEncryption, lifecycle.Setting} {
 		r := newRealm(t)
 		b, err := r.store.Bucket(t.Context(), "photos")
 		if err != nil {

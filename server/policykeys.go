@@ -37,6 +37,13 @@ var policyKeys = map[string]policyKey{
 	"s3:delimiter": queryKey("delimiter"),
 	"s3:max-keys":  queryKey("max-keys"),
 
+	"s3:object-lock-mode":                     (*deliberation).lockMode,
+	"s3:object-lock-retain-until-date":        (*deliberation).lockUntil,
+	"s3:object-lock-remaining-retention-days": (*deliberation).lockDays,
+	"s3:object-lock-legal-hold":               (*deliberation).lockHold,
+
+	"s3:x-amz-server-side-encryption": (*deliberation).sse,
+
 	"s3:if-match":      headerKey("If-Match"),
 	"s3:if-none-match": headerKey("If-None-Match"),
 
@@ -55,7 +62,7 @@ var policyKeys = map[string]policyKey{
 var headerKeys = map[string]bool{
 	"x-amz-acl": true, "x-amz-grant-full-control": true, "x-amz-grant-read": true, "x-amz-grant-read-acp": true,
 	"x-amz-grant-write": true, "x-amz-grant-write-acp": true, "x-amz-metadata-directive": true,
-	"x-amz-object-ownership": true, "x-amz-server-side-encryption": true,
+	"x-amz-object-ownership":                          true,
 	"x-amz-server-side-encryption-aws-kms-key-id":     true,
 	"x-amz-server-side-encryption-customer-algorithm": true,
 	"x-amz-storage-class":                             true, "x-amz-website-redirect-location": true,
@@ -222,12 +229,8 @@ func (d *deliberation) requestTags() []s3.Tag {
 	c := d.call
 	switch {
 	case d.tagsRead:
-	case c.action.Name == daypass.PutObjectTagging && c.result.Payload.Chunked():
-		// Its framing is taken apart, and its signature checked, by the
-		// operation only.
-		d.blind = true
 	case c.action.Name == daypass.PutObjectTagging:
-		d.tags, _ = s3.ParseTagging(c.peek(s3.MaxTaggingBody))
+		d.tags, _ = s3.ParseTagging(d.document(s3.MaxTaggingBody))
 	case len(c.copied) > 0:
 		for _, t := range c.copied {
 			d.tags = append(d.tags, s3.Tag(t))
@@ -251,16 +254,36 @@ func (d *deliberation) existingTags() (tags []s3.Tag) {
 	return tags
 }
 
-// peek returns a small body before the operation reads it.
-func (c *call) peek(most int64) []byte {
+// document returns a small body that a policy asks about. Where it cannot be
+// known, d.blind says why.
+func (d *deliberation) document(most int64) []byte {
+	if d.call.result.Payload.Chunked() {
+		// Its framing is taken apart, and its signature checked, by the
+		// operation only.
+		d.blind = invalidRequest("The body of this request decides whether it is allowed; send it without aws-chunked framing.")
+		return nil
+	}
+	head, err := d.call.peek(most)
+	if err != nil {
+		d.blind = err
+	}
+	return head
+}
+
+// peek returns a small body before the operation reads it. RequestTimeout,
+// IncompleteBody.
+func (c *call) peek(most int64) ([]byte, error) {
 	body := c.r.Body
-	head, err := io.ReadAll(io.LimitReader(body, most))
+	var paced io.Reader = body
+	if c.pace != nil {
+		p := *c.pace
+		p.in = nil // the operation counts what it reads once more
+		paced = p.reader(body)
+	}
+	head, err := io.ReadAll(io.LimitReader(paced, most))
 	c.r.Body = struct {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(head), body), body}
-	if err != nil {
-		return nil
-	}
-	return head
+	return head, err
 }

@@ -148,7 +148,7 @@ func TestRefusals(t *testing.T) {
 		{"limit_header", get().with("X-Daypass-Uses", "1"), 400, "InvalidArgument"},
 		{"no_such_key", get(func(r *sign.URLRequest) { r.Key = "none" }), 404, "NoSuchKey"},
 		{"no_such_bucket", get(func(r *sign.URLRequest) { r.Bucket = "nowhere" }), 404, "NoSuchBucket"},
-		{"not_implemented", get(func(r *sign.URLRequest) { r.Query = pairs([]string{"retention", ""}) }), 501, "NotImplemented"},
+		{"not_implemented", get(func(r *sign.URLRequest) { r.Query = pairs([]string{"torrent", ""}) }), 501, "NotImplemented"},
 		{"conflicting", get(func(r *sign.URLRequest) { r.Query = pairs([]string{"acl", "", "tagging", ""}) }), 400, "InvalidArgument"},
 		{"method", request{method: "PATCH", host: "s3.test", target: "/photos/key"}, 405, "MethodNotAllowed"},
 		{"version", get(func(r *sign.URLRequest) { r.Query = pairs([]string{"versionId", "x"}) }), 400, "InvalidArgument"},
@@ -217,7 +217,7 @@ func TestNotImplemented(t *testing.T) {
 	e := newEnv(t)
 	e.put("key", "content")
 	for _, a := range s3.Actions() {
-		if operations[a.Name] != nil || settings[a.Name] != nil {
+		if operationOf(a.Name) != nil {
 			continue
 		}
 		target := "/photos"

@@ -33,6 +33,8 @@ type target struct {
 	noBucket error
 	// ids name the request in the log.
 	ids logIDs
+	// pace bounds how slowly the body may come, nil where nothing is bounded.
+	pace *pace
 }
 
 // resolve finds out the action and the resource of a request.

@@ -72,6 +72,9 @@ type Config struct {
 	// that are there keep theirs. Empty is BucketOwnerEnforced, and the only
 	// one without Settings.
 	DefaultOwnership s3.Ownership
+	// Encrypt encrypts new objects (SSE-S3) where neither the request nor the
+	// bucket says how. The store must have wrapping keys.
+	Encrypt bool
 	// MaxSignatureAge is how old a signature may be, whatever it allows
 	// itself. Zero leaves that to the signature.
 	MaxSignatureAge time.Duration
@@ -273,7 +276,7 @@ func (s *Server) serve(x *exchange) (err error) {
 	x.target, err = s.resolve(x.r)
 	x.w.private = x.target != nil && firstLimit(x.target.query) != ""
 	if x.target != nil {
-		x.target.ids = x.logIDs()
+		x.target.ids, x.target.pace = x.logIDs(), &x.w.pace
 	}
 	if err != nil {
 		return err
@@ -291,11 +294,8 @@ func (s *Server) serve(x *exchange) (err error) {
 
 // act carries out an authorized call.
 func (s *Server) act(w *response, c *call) error {
-	op, ok := operations[c.action.Name]
-	if !ok {
-		op, ok = settings[c.action.Name]
-	}
-	if !ok {
+	op := operationOf(c.action.Name)
+	if op == nil {
 		return notImplemented(daypass.Detail{Name: "Action", Value: string(c.action.Name)})
 	}
 	if err := c.check(); err != nil {

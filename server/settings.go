@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/lifecycle"
 	"github.com/daypass/daypass/policy"
 	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/store"
@@ -39,6 +40,13 @@ var settings = map[daypass.Action]operation{
 	"PutBucketLogging":                   (*Server).putBucketLogging,
 	"GetBucketNotificationConfiguration": (*Server).getNotification,
 	"PutBucketNotificationConfiguration": (*Server).putNotification,
+	"GetBucketEncryption":                (*Server).getBucketEncryption,
+	"PutBucketEncryption":                (*Server).putBucketEncryption,
+	"DeleteBucketEncryption":             deleteSetting(settingEncryption),
+
+	"GetBucketLifecycleConfiguration": (*Server).getBucketLifecycle,
+	"PutBucketLifecycleConfiguration": (*Server).putBucketLifecycle,
+	"DeleteBucketLifecycle":           deleteSetting(lifecycle.Setting),
 }
 
 // set sets a setting of the call's bucket; a nil value removes it.
@@ -87,6 +95,9 @@ func (s *Server) initBucket(c *call, b store.Bucket) error {
 // it comes before the bucket is made. InvalidBucketAclWithObjectOwnership,
 // InvalidArgument, InvalidRequest.
 func (s *Server) checkNewBucket(c *call) error {
+	if _, err := c.asksForObjectLock(); err != nil {
+		return err
+	}
 	_, _, err := s.newBucketSettings(c)
 	return err
 }

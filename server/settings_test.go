@@ -16,6 +16,8 @@ func TestSettings(t *testing.T) {
 		{"policy", document(statement("Allow", "*", "s3:GetObject", allARN)), "NoSuchBucketPolicy", "NoSuchBucketPolicy"},
 		{"cors", `<CORSConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><CORSRule><ID>one</ID><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod><AllowedHeader>x-*</AllowedHeader><ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds></CORSRule></CORSConfiguration>`,
 			"NoSuchCORSConfiguration", "NoSuchCORSConfiguration"},
+		{"encryption", `<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>`,
+			"ServerSideEncryptionConfigurationNotFoundError", "ServerSideEncryptionConfigurationNotFoundError"},
 		{"tagging", `<Tagging><TagSet><Tag><Key>team</Key><Value>red</Value></Tag></TagSet></Tagging>`, "NoSuchTagSet", "NoSuchTagSet"},
 		{"publicAccessBlock", `<PublicAccessBlockConfiguration><BlockPublicAcls>TRUE</BlockPublicAcls><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`,
 			"NoSuchPublicAccessBlockConfiguration", "NoSuchPublicAccessBlockConfiguration"},

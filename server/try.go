@@ -104,7 +104,7 @@ func (k anyKey) SigningKey(ctx context.Context, id, token string) (sign.Key, boo
 
 // newTrial is the request of somebody who opens a URL.
 func newTrial(ctx context.Context, raw, path, method string, who daypass.Visitor) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, method, raw, nil)
+	r, err := http.NewRequestWithContext(ctx, method, raw, http.NoBody)
 	if err != nil {
 		return nil, &daypass.Error{Op: "server.try", Code: s3.InvalidURI, Err: errors.New("the URL cannot be read")}
 	}

@@ -215,6 +215,23 @@ func TestTryObject(t *testing.T) {
 	}
 }
 
+// TestTryOfDocuments tries URLs for requests whose bodies policies ask about,
+// which a trial does not have.
+func TestTryOfDocuments(t *testing.T) {
+	r := newRealm(t)
+	user := r.user("user", statement("Allow", "", "s3:*", "*"),
+		statement("Deny", "", "s3:PutObjectRetention", "*", `{"StringNotEqualsIfExists":{"s3:object-lock-mode":"GOVERNANCE"}}`),
+		statement("Deny", "", "s3:PutObjectTagging", "*", `{"StringEquals":{"s3:RequestObjectTag/color":"blue"}}`))
+	for _, sub := range []string{"retention", "tagging"} {
+		u := photo("PUT")
+		u.Query = sign.Query{{Name: sub}}
+		trial := r.try(user, u, nil, daypass.Visitor{})
+		if trial.Signature != nil || len(trial.Policies) != 1 || trial.Object.Key != "key" {
+			t.Errorf("%s: %+v", sub, trial)
+		}
+	}
+}
+
 // TestTryLeavesNoTrace checks that a trial draws and records nothing.
 func TestTryLeavesNoTrace(t *testing.T) {
 	r := newRealm(t)

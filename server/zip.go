@@ -119,6 +119,9 @@ func (s *Server) tree(c *call) (*keyList, error) {
 			if err := s.permitMember(&member); err != nil {
 				return nil, err
 			}
+			if obj.Encryption != nil && obj.Encryption.SSE == store.SSEC {
+				return nil, invalidRequest("The folder holds objects that are encrypted with customer-provided keys; an archive cannot hold them.")
+			}
 			if keys.n == maxTree {
 				return nil, invalidRequest("An archive holds at most " + strconv.Itoa(maxTree) + " objects; ask for the folders below one by one.")
 			}
