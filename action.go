@@ -76,6 +76,8 @@ const (
 	RevokePasses          Action = "RevokePasses"
 	LiftRevocation        Action = "LiftRevocation"
 	Presign               Action = "Presign"
+	GetEncryption         Action = "GetEncryption"
+	RotateEncryption      Action = "RotateEncryption"
 	// UnknownAdminAction is a request to a path that the admin API lacks.
 	UnknownAdminAction Action = "UnknownAdminAction"
 )
@@ -98,7 +100,7 @@ func (a Action) Service() Service {
 		return ServiceSTS
 	case GetServer, GetAPIDescription, ListAccessKeys, CreateAccessKey, GetAccessKey, DisableAccessKey, EnableAccessKey,
 		PutAccessKeyPolicy, DeleteAccessKeyPolicy, DeleteAccessKey, ListPasses, GetPass, ExplainPass, RestorePass,
-		ListRevocations, RevokePasses, LiftRevocation, Presign, UnknownAdminAction:
+		ListRevocations, RevokePasses, LiftRevocation, Presign, GetEncryption, RotateEncryption, UnknownAdminAction:
 		return ServiceDaypass
 	}
 	return ServiceS3

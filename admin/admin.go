@@ -85,6 +85,8 @@ type Config struct {
 	Passes      PassStore
 	Presign     Presign
 	CheckPolicy CheckPolicy
+	// Rotator may be nil: then there is no encryption to ask about.
+	Rotator Rotator
 	// Server is what GET /api/v1/server answers.
 	Server client.Server
 	// Authenticate is required unless TrustLocal.

@@ -64,6 +64,9 @@ func (h *handler) routes() []route {
 		{"POST", base + "/revocations", "RevokePass", true, nil, client.NewRevocation{}, made, client.Revocation{}, h.revoke, daypass.RevokePasses, "", false},
 		{"DELETE", base + "/revocations/{id}", "LiftRevocation", true, nil, nil, done, nil, h.lift, daypass.LiftRevocation, "revocation", false},
 
+		{"GET", base + "/encryption", "GetEncryption", false, nil, nil, ok, client.Encryption{}, h.encryption, daypass.GetEncryption, "", false},
+		{"POST", base + "/encryption/rotate", "RotateEncryption", false, nil, nil, ok, client.Encryption{}, h.rotateEncryption, daypass.RotateEncryption, "", false},
+
 		{"POST", base + "/presign", "Presign", false, nil, client.PresignRequest{}, ok, client.PresignResponse{}, h.presign, daypass.Presign, "", false},
 	}
 }

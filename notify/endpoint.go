@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/lifecycle"
 	"github.com/daypass/daypass/s3"
 )
 
@@ -133,6 +134,10 @@ func objectEvent(e *daypass.Event) (name string, k Kind) {
 			return s3.EventRemovedMarker, ObjectRemoved
 		}
 		return s3.EventRemovedDelete, ObjectRemoved
+	case lifecycle.ActionExpired:
+		return s3.EventExpiredDelete, ObjectRemoved
+	case lifecycle.ActionMarked:
+		return s3.EventExpiredMarker, ObjectRemoved
 	case daypass.PutObjectTagging:
 		return s3.EventTaggingPut, ObjectTagging
 	case daypass.DeleteObjectTagging:

@@ -79,7 +79,7 @@ type (
 )
 
 // The versions of the message: that of most events, and that of changes of tags
-// and access control lists.
+// and access control lists and of what lifecycle rules remove.
 const (
 	messageVersion    = "2.1"
 	messageVersionNew = "2.3"
@@ -111,10 +111,10 @@ func objectMessage(e *daypass.Event, name string, k Kind, configuration, region 
 	if e.DeleteMarker {
 		r.S3.Object.ETag = emptyETag
 	}
-	switch k {
-	case ObjectCreated:
+	switch {
+	case k == ObjectCreated:
 		r.S3.Object.Size = &e.ObjectSize
-	case ObjectTagging, ObjectACL:
+	case k == ObjectTagging || k == ObjectACL || name == s3.EventExpiredDelete || name == s3.EventExpiredMarker:
 		r.EventVersion = messageVersionNew
 	}
 	return json.Marshal(s3Message{[]s3Record{r}})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/audit/spool"
+	"github.com/daypass/daypass/lifecycle"
 	"github.com/daypass/daypass/s3"
 )
 
@@ -88,6 +89,12 @@ func TestMessages(t *testing.T) {
 		change(created(), func(e *daypass.Event) { e.Action = "PutObjectAcl" }),
 		change(created(), func(e *daypass.Event) { // a log object, in two seconds
 			e.Grant, e.Principal, e.PrincipalID, e.Total = daypass.Grant{Scheme: daypass.SchemeService}, "svc:logging.s3.amazonaws.com", "", 2*time.Second
+		}),
+		change(created(), func(e *daypass.Event) { // a lifecycle rule
+			e.Action, e.Operation, e.Grant, e.Principal, e.PrincipalID, e.ETag, e.Total = lifecycle.ActionExpired, "S3.EXPIRE.OBJECT", daypass.Grant{Scheme: daypass.SchemeService}, "AmazonS3", "", "", -1
+		}),
+		change(created(), func(e *daypass.Event) {
+			e.Action, e.Grant, e.Principal, e.PrincipalID, e.DeleteMarker, e.Total = lifecycle.ActionMarked, daypass.Grant{Scheme: daypass.SchemeService}, "AmazonS3", "", true, -1
 		}),
 		configured(), passUse("PASS"), refused("PASS"), revoked(),
 		change(created(), func(e *daypass.Event) { e.Sequencer = "" }), // nothing was stored

@@ -118,8 +118,17 @@ func sourceAddress(e *daypass.Event) string {
 	return e.Source
 }
 
+// amazonS3 is the principal of what nobody has asked for: S3's access logs name it
+// for what lifecycle rules remove.
+const amazonS3 = "AmazonS3"
+
 // service is the name of the service that did something by itself.
-func service(e *daypass.Event) string { return strings.TrimPrefix(e.Principal, "svc:") }
+func service(e *daypass.Event) string {
+	if e.Principal == amazonS3 {
+		return "s3.amazonaws.com"
+	}
+	return strings.TrimPrefix(e.Principal, "svc:")
+}
 
 // identity is who signed (CloudTrail user guide, "userIdentity element").
 func (c *Config) identity(o *object, e *daypass.Event) {
