@@ -21,7 +21,7 @@ func (n *node) startBucketLogs() error {
 	source := &bucketLogSource{Consumer: n.spool.Consumer(bucketLogsSink), spool: n.spool, interval: c.logInterval,
 		hurried: s.hurried, through: make(chan struct{})}
 	buckets := server.NewLogDelivery(server.LogDeliveryConfig{Store: n.store, Settings: n.state, Region: n.config.server.Region,
-		Events: n.events, Clock: n.app.now, Rand: n.app.rand})
+		Encrypt: n.config.server.Encrypt, Events: n.events, Clock: n.app.now, Rand: n.app.rand})
 	d, err := bucketlog.New(bucketlog.Config{
 		Source: source, Buckets: buckets, Dir: bucketLogsDir(n.config.data), MaxBytes: c.maxBytes, Now: n.app.now,
 		Failed: s.failed(bucketLogsSink, "an access log cannot be delivered yet"),

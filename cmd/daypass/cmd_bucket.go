@@ -25,7 +25,7 @@ func (a *app) bucketCommand() *cobra.Command {
 	f := &presignFlags{expires: lifetimeFlag(5 * time.Minute), signature: "v4"}
 	cmd := &cobra.Command{
 		Use:   "bucket",
-		Short: "Show and change who may use a bucket: policy, CORS, ACL, access log",
+		Short: "Show and change settings of a bucket: policy, CORS, ACL, access log, lifecycle",
 		Long: "Show and change the settings of a bucket, of Daypass and of any S3.\n\n" +
 			"By default the server is the one that runs on --data. With AWS_ACCESS_KEY_ID,\n" +
 			"--profile or --endpoint-url it is the one that the AWS configuration names.",
@@ -38,7 +38,7 @@ func (a *app) bucketCommand() *cobra.Command {
 	fs.StringVar(&f.region, "region", "", "region (default: from the AWS configuration, else us-east-1)")
 	fs.StringVar(&f.profile, "profile", "", "profile of the AWS configuration")
 	fs.BoolVar(&f.pathStyle, "path-style", false, "put the bucket into the path")
-	cmd.AddCommand(a.bucketPolicy(f), a.bucketCORS(f), a.bucketACL(f), a.bucketLogging(f))
+	cmd.AddCommand(a.bucketPolicy(f), a.bucketCORS(f), a.bucketACL(f), a.bucketLogging(f), a.bucketLifecycle(f))
 	return cmd
 }
 

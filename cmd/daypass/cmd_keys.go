@@ -37,7 +37,7 @@ func (a *app) keysCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	a.addAdminFlags(cmd.PersistentFlags(), &f)
-	cmd.AddCommand(a.keysCreate(&f), a.keysList(&f), a.keysPolicy(&f),
+	cmd.AddCommand(a.keysCreate(&f), a.keysList(&f), a.keysPolicy(&f), a.keysRotateEncryption(&f),
 		a.keysChange(&f, "disable", "Disable an access key: what it signed stops working until it is enabled again", (*client.Client).DisableKey),
 		a.keysChange(&f, "enable", "Enable a disabled access key", (*client.Client).EnableKey),
 		a.keysChange(&f, "delete", "Delete an access key: what it signed stops working for ever", (*client.Client).DeleteKey))

@@ -33,6 +33,7 @@ type serveFlags struct {
 	stateGrace              time.Duration
 	headWithGet             bool
 	ignoreForeign           bool
+	encrypt                 bool
 	tlsCert, tlsKey         string
 	minRate                 string
 	maxDuration, drain      time.Duration
@@ -40,6 +41,7 @@ type serveFlags struct {
 	otlpEndpoint            string
 	trustTraceparent        bool
 	events                  eventFlags
+	lifecycle               lifecycleFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -76,6 +78,7 @@ func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
 	fs.Var(&f.maxSignatureAge, "max-signature-age", "refuse signatures older than this, whatever expiry they carry; 0: no bound")
 	fs.Var(&f.maxLifetime, "max-lifetime", "how long after signing a URL or form may end: lets x-daypass-until go beyond 7d, and bounds all others; 0: as S3 does")
 	fs.DurationVar(&f.stateGrace, "state-grace", state.DefaultGrace, "how long revocations may be out of date before pre-signed requests are refused; 0: not at all")
+	fs.BoolVar(&f.encrypt, "encrypt", false, "encrypt new objects (SSE-S3) in buckets that do not say how; it costs the speed of sendfile")
 	fs.BoolVar(&f.headWithGet, "head-with-get", false, "accept a URL signed for GET for HEAD too, which S3 does not")
 	fs.BoolVar(&f.ignoreForeign, "ignore-foreign-authorization", false, "ignore an Authorization header of another scheme beside a pre-signed URL, which S3 refuses")
 	fs.StringVar(&f.tlsCert, "tls-cert", "", "certificate chain (PEM); with it the endpoint speaks TLS and HTTP/2")
@@ -88,6 +91,7 @@ func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
 	fs.StringVar(&f.otlpEndpoint, "otlp-endpoint", "", "base URL of a collector that traces are sent to over OTLP/HTTP, such as http://localhost:4318 (OTEL_… variables set the rest)")
 	fs.BoolVar(&f.trustTraceparent, "trust-traceparent", false, "let the traceparent header of any client decide what is traced, not only that of trusted proxies")
 	addEventFlags(fs, &f.events)
+	addLifecycleFlags(fs, &f.lifecycle)
 }
 
 // addDataFlag adds --data, whose default is the user's data directory.
@@ -172,14 +176,17 @@ func (f *serveFlags) node() (nodeConfig, error) {
 	if err != nil {
 		return nodeConfig{}, err
 	}
+	if err := f.lifecycle.check(); err != nil {
+		return nodeConfig{}, err
+	}
 	return nodeConfig{
 		data: f.data, listen: f.listen, opsListen: f.opsListen, tlsCert: f.tlsCert, tlsKey: f.tlsKey,
-		publicURLs: f.publicURLs, events: events, drain: f.drain, grace: noGrace(f.stateGrace),
+		publicURLs: f.publicURLs, events: events, lifecycle: f.lifecycle, drain: f.drain, grace: noGrace(f.stateGrace),
 		signingKey: func(ctx context.Context, s *state.State) (daypass.AccessKey, error) { return s.RootKey(ctx) },
 		server: server.Config{
 			Region: f.region, Domains: f.domains, BaseURLs: f.publicURLs, HostAliases: f.hostAliases, TrustedProxies: proxies,
 			DenyV2: f.sigv2 == "deny", HeadWithGet: f.headWithGet, IgnoreForeignAuthorization: f.ignoreForeign,
-			DefaultOwnership: ownership, MaxSignatureAge: time.Duration(f.maxSignatureAge), MaxLifetime: time.Duration(f.maxLifetime),
+			DefaultOwnership: ownership, Encrypt: f.encrypt, MaxSignatureAge: time.Duration(f.maxSignatureAge), MaxLifetime: time.Duration(f.maxLifetime),
 			CORSOrigins: f.corsOrigins, MinBodyRate: rate, MaxRequestDuration: f.maxDuration,
 		},
 	}, nil

@@ -107,6 +107,7 @@ func (n *node) openEvents(ctx context.Context) error {
 		n.metrics = newMetrics(opened)
 		n.metrics.times, n.metrics.tracing = n.times, n.tracing
 		s.metrics = n.metrics
+		n.metrics.rotation = n.rotation
 		n.events = fanOut{opened, n.metrics}
 	}
 	return n.startSinks(ctx)

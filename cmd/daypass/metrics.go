@@ -14,6 +14,7 @@ import (
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/internal/tracing"
+	"github.com/daypass/daypass/lifecycle"
 	"github.com/daypass/daypass/limits"
 	"github.com/daypass/daypass/s3"
 	"github.com/daypass/daypass/server"
@@ -36,6 +37,8 @@ type metrics struct {
 	actions    map[daypass.Action]bool
 	times      *operationTimes
 	tracing    *tracing.Tracing // nil where nothing is traced
+	rotation   *rotation        // nil: none to tell of
+	lifecycle  *lifecycle.Worker
 
 	mu     sync.RWMutex
 	series map[seriesKey]*series // made when they are first counted
@@ -114,6 +117,8 @@ func (m *metrics) gatherer() *prometheus.Registry {
 	if m.tracing != nil {
 		r.MustRegister(newSpanCollector(m.tracing))
 	}
+	m.rotation.describe(r)
+	describeLifecycle(r, m.lifecycle)
 	return r
 }
 

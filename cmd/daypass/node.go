@@ -22,6 +22,7 @@ import (
 	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/client"
 	"github.com/daypass/daypass/internal/tracing"
+	"github.com/daypass/daypass/lifecycle"
 	"github.com/daypass/daypass/notify"
 	"github.com/daypass/daypass/policy"
 	"github.com/daypass/daypass/server"
@@ -43,6 +44,7 @@ type nodeConfig struct {
 	server     server.Config
 	events     eventConfig
 	tracing    *tracing.Config // nil: no traces
+	lifecycle  lifecycleFlags
 	drain      time.Duration
 	// grace is how long revocations may be out of date; negative: not at all,
 	// zero: the default.
@@ -54,18 +56,21 @@ type nodeConfig struct {
 // A node is a running server: its store and state, the S3 endpoint, the
 // operations listener and the admin socket in the data directory.
 type node struct {
-	config  nodeConfig
-	app     *app
-	log     *slog.Logger
-	store   *store.Store
-	state   *state.State
-	s3      *server.Server // nil until listenS3
-	spool   *spool.Spool
-	sinks   *sinks
-	metrics *metrics        // nil where nobody could ask for them
-	times   *operationTimes // nil in the same case
-	tracing *tracing.Tracing
-	events  fanOut
+	config   nodeConfig
+	app      *app
+	log      *slog.Logger
+	store    *store.Store
+	state    *state.State
+	s3       *server.Server // nil until listenS3
+	rotation *rotation
+	// lifecycle runs from listen to close.
+	lifecycle *lifecycle.Worker
+	spool     *spool.Spool
+	sinks     *sinks
+	metrics   *metrics        // nil where nobody could ask for them
+	times     *operationTimes // nil in the same case
+	tracing   *tracing.Tracing
+	events    fanOut
 	// webhooks are where events are sent, none where nobody is told.
 	webhooks notify.Endpoints
 	release  []func() error // in order of opening
@@ -100,7 +105,7 @@ func (n *node) openStore() error {
 		return hinted(fmt.Errorf("cannot open the data directory: %w", err),
 			"does another daypass use it? Only one process may; stop that one, or choose another --data")
 	}
-	n.store = store.New(n.instrumentStore(driver))
+	n.store = store.New(n.instrumentStore(driver), store.WithWrappingKeys(wrappingKeys{n}))
 	n.release = append(n.release, n.store.Close)
 	return nil
 }
@@ -125,7 +130,9 @@ func (n *node) openState(ctx context.Context) error {
 		return err
 	}
 	n.release = append(n.release, n.state.Close)
-	return nil
+	n.rotation = newRotation(n.state, n.store, n.app.now, n.log)
+	n.release = append(n.release, n.rotation.close)
+	return n.rotation.resume(ctx)
 }
 
 // masterKey takes the master key from the environment, else from its file in
@@ -146,6 +153,7 @@ func (n *node) listen(ctx context.Context) error {
 	if err := n.listenS3(); err != nil {
 		return err
 	}
+	n.startLifecycle()
 	if n.config.opsListen != "" {
 		l, err := listenTCP(n.config.opsListen, "--ops-listen")
 		if err != nil {
@@ -258,7 +266,7 @@ func answer(w http.ResponseWriter, ok bool) {
 // admin is the admin API: signed on the operations listener, open on the
 // socket, whose file permissions decide.
 func (n *node) admin(local bool) (http.Handler, error) {
-	c := admin.Config{Keys: n.state, Passes: n.state, Presign: n.presign, CheckPolicy: checkPolicy, TrustLocal: local,
+	c := admin.Config{Keys: n.state, Passes: n.state, Rotator: n.rotation, Presign: n.presign, CheckPolicy: checkPolicy, TrustLocal: local,
 		Clock: n.app.now, Log: n.log, Rand: n.app.rand, MaxLifetime: n.config.server.MaxLifetime, Events: n.events,
 		Server: client.Server{Version: readVersion().Version, Region: n.config.server.Region,
 			PublicURLs: n.urls(), Started: n.started, PID: os.Getpid()}}
