@@ -35,16 +35,23 @@ func docBlocks(t *testing.T) []block {
 	}
 	var blocks []block
 	for _, page := range pages {
-		lines := strings.Split(read(t, page), "\n")
-		for i := 0; i < len(lines); i++ {
-			lang, ok := strings.CutPrefix(lines[i], "```")
-			if !ok {
-				continue
-			}
-			end := i + 1 + slices.Index(lines[i+1:], "```")
-			blocks = append(blocks, block{strings.TrimSuffix(filepath.Base(page), ".md"), lang, strings.Join(lines[i+1:end], "\n") + "\n"})
-			i = end
+		blocks = append(blocks, pageBlocks(t, page)...)
+	}
+	return blocks
+}
+
+// pageBlocks returns the blocks of one page.
+func pageBlocks(t *testing.T, page string) (blocks []block) {
+	t.Helper()
+	lines := strings.Split(read(t, page), "\n")
+	for i := 0; i < len(lines); i++ {
+		lang, ok := strings.CutPrefix(lines[i], "```")
+		if !ok {
+			continue
 		}
+		end := i + 1 + slices.Index(lines[i+1:], "```")
+		blocks = append(blocks, block{strings.TrimSuffix(filepath.Base(page), ".md"), lang, strings.Join(lines[i+1:end], "\n") + "\n"})
+		i = end
 	}
 	return blocks
 }

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -65,6 +66,8 @@ type settings struct {
 	Keys            []string `json:"keys"`
 	// ObjectOwnership is what new buckets have, where that is not S3's.
 	ObjectOwnership string `json:"objectOwnership"`
+	// CABundle is the file with the certificate of an endpoint that speaks TLS.
+	CABundle string `json:"caBundle"`
 }
 
 // script runs a client in another language against a server of its own, then
@@ -82,7 +85,7 @@ func script(t *testing.T, bucket string, command ...string) {
 // tells of each step and URL in a line of JSON.
 func steps(t *testing.T, s *server, told settings, command ...string) (minted time.Time, passes []pass) {
 	t.Helper()
-	told.Endpoint, told.Region, told.AccessKeyID, told.SecretAccessKey = s.localhost(), region, accessKey, secretKey
+	told.Endpoint, told.Region, told.AccessKeyID, told.SecretAccessKey = cmp.Or(told.Endpoint, s.localhost()), region, accessKey, secretKey
 	text, err := json.Marshal(told)
 	if err != nil {
 		t.Fatal(err)

@@ -27,8 +27,9 @@ var rules = []rule{
 	{dir: "audit/bucketlog", own: []string{".", "audit", "audit/spool"}},
 	{dir: "audit/trail", own: []string{".", "audit"}, third: []string{"github.com/klauspost/compress/gzip"}},
 
-	{dir: "store", own: []string{"."}, third: []string{"github.com/minio/crc64nvme"}},
-	{dir: "store/storetest", own: []string{".", "store"}},
+	{dir: "store", own: []string{".", "store/sealed"}, third: []string{"github.com/minio/crc64nvme"}},
+	{dir: "store/sealed"},
+	{dir: "store/storetest", own: []string{".", "store", "store/sealed"}},
 	{dir: "store/diskstore", own: []string{".", "store"}, third: []string{
 		"github.com/cockroachdb/pebble/v2",
 		"github.com/cockroachdb/errors/oserror", // pebble's file system reports its errors with it
@@ -36,6 +37,8 @@ var rules = []rule{
 		"golang.org/x/sys/unix",
 		"google.golang.org/protobuf/encoding/protowire",
 	}},
+
+	{dir: "lifecycle", own: []string{".", "s3", "store"}},
 
 	{dir: "state", own: []string{"."}},
 	{dir: "state/statetest", own: []string{".", "state"}},
@@ -45,9 +48,9 @@ var rules = []rule{
 		"modernc.org/sqlite",
 	}},
 
-	{dir: "server", own: []string{".", "sign", "limits", "policy", "s3", "store", "state", "audit", "audit/bucketlog"}, third: []string{"golang.org/x/time/rate"}},
+	{dir: "server", own: []string{".", "sign", "limits", "policy", "s3", "store", "state", "audit", "audit/bucketlog", "lifecycle"}, third: []string{"golang.org/x/time/rate"}},
 
-	{dir: "notify", own: []string{".", "audit/spool", "limits", "s3"}},
+	{dir: "notify", own: []string{".", "audit/spool", "lifecycle", "limits", "s3"}},
 	{dir: "client", own: []string{".", "sign"}},
 	{dir: "admin", own: []string{".", "client", "limits", "policy", "sign", "state"}},
 
