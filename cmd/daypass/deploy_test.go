@@ -14,6 +14,7 @@ import (
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/internal/instrument"
+	"github.com/daypass/daypass/lifecycle"
 	"github.com/daypass/daypass/notify"
 	"github.com/daypass/daypass/s3"
 )
@@ -35,7 +36,7 @@ const alerting = "alertname"
 func offered(t *testing.T) (labels map[string][]string, histograms map[string]bool) {
 	t.Helper()
 	m := newMetrics(openSpool(t))
-	m.times = newOperationTimes()
+	m.times, m.lifecycle = newOperationTimes(), lifecycle.New(lifecycle.Config{})
 	used, refused := passEvent(), refusedEvent()
 	m.Append(&used)
 	m.Append(&refused)
@@ -44,6 +45,9 @@ func offered(t *testing.T) (labels map[string][]string, histograms map[string]bo
 	go func() {
 		registry.Describe(descriptions)
 		newSpanCollector(nil).Describe(descriptions) // there where traces are exported
+		encryption := prometheus.NewRegistry()
+		new(rotation).describe(encryption)
+		encryption.Describe(descriptions)
 		close(descriptions)
 	}()
 	described := regexp.MustCompile(`^Desc\{fqName: "([^"]+)".*, constLabels: \{([^}]*)\}, variableLabels: \{([^}]*)\}\}$`)
