@@ -12,17 +12,23 @@ import (
 	"github.com/daypass/daypass/store"
 )
 
-// The headers of server-side encryption, in canonical form. Those of a
-// customer's key have a prefix where the key is that of a copy's source.
+// The headers of server-side encryption, in canonical form.
 const (
 	sseHeader       = "X-Amz-Server-Side-Encryption"
 	sseKMSKey       = sseHeader + "-Aws-Kms-Key-Id"
 	sseContext      = sseHeader + "-Context"
 	sseBucketKey    = sseHeader + "-Bucket-Key-Enabled"
 	customerHeader  = "Server-Side-Encryption-Customer-"
-	customerTarget  = "X-Amz-" + customerHeader
-	customerSource  = "X-Amz-Copy-Source-" + customerHeader
 	customerLetters = 44 // of 32 bytes in base64
+)
+
+// customerNames are the names of the headers of a customer's key.
+type customerNames struct{ algorithm, key, sum string }
+
+// Those of the object's own key, and of the key of a copy's source.
+var (
+	customerTarget = customerNames{"X-Amz-" + customerHeader + "Algorithm", "X-Amz-" + customerHeader + "Key", "X-Amz-" + customerHeader + "Key-Md5"}
+	customerSource = customerNames{"X-Amz-Copy-Source-" + customerHeader + "Algorithm", "X-Amz-Copy-Source-" + customerHeader + "Key", "X-Amz-Copy-Source-" + customerHeader + "Key-Md5"}
 )
 
 // has reports whether a request has a header, which may be empty.
@@ -37,12 +43,11 @@ func (h *headers) has(name string) bool {
 	return ok
 }
 
-// customerKey returns the key that a request brings under one of the two
-// prefixes, nil where it brings none (S3 User Guide, "Using server-side
+// customerKey returns the key that a request brings under the names, nil where it brings none (S3 User Guide, "Using server-side
 // encryption with customer-provided keys"). InvalidRequest where the
 // connection is not encrypted; InvalidArgument, InvalidEncryptionAlgorithmError.
-func (s *Server) customerKey(c *call, prefix string) (*store.Key, error) {
-	algorithm, key, sum := prefix+"Algorithm", prefix+"Key", prefix+"Key-Md5"
+func (s *Server) customerKey(c *call, names customerNames) (*store.Key, error) {
+	algorithm, key, sum := names.algorithm, names.key, names.sum
 	if !c.head.has(algorithm) && !c.head.has(key) && !c.head.has(sum) {
 		return nil, nil
 	}
@@ -128,7 +133,7 @@ func (r *bucketRules) sealing(encrypt bool) store.Sealing {
 // customerSaid reports whether a request says anything of a customer's key for
 // what it makes.
 func (c *call) customerSaid() bool {
-	return c.head.has(customerTarget+"Algorithm") || c.head.has(customerTarget+"Key") || c.head.has(customerTarget+"Key-Md5")
+	return c.head.has(customerTarget.algorithm) || c.head.has(customerTarget.key) || c.head.has(customerTarget.sum)
 }
 
 // sseSaid reads x-amz-server-side-encryption and what goes with it.
@@ -194,9 +199,9 @@ func (c *call) setEncryption(h http.Header, e *store.Encryption) {
 	case e == nil:
 	case e.SSE == store.SSES3:
 		h[sseHeader] = []string{s3.AES256}
-	case c.head.has(customerTarget + "Key-Md5"):
-		h[customerTarget+"Algorithm"] = []string{s3.AES256}
-		h[customerTarget+"Key-Md5"] = []string{c.head.get(customerTarget + "Key-Md5")}
+	case c.head.has(customerTarget.sum):
+		h[customerTarget.algorithm] = []string{s3.AES256}
+		h[customerTarget.sum] = []string{c.head.get(customerTarget.sum)}
 	}
 }
 
