@@ -99,7 +99,7 @@ func TestRecords(t *testing.T) {
 			e.Action, e.Object, e.URI, e.CopySource = daypass.ListObjectsV2, daypass.ObjectRef{Bucket: "my-bucket"}, "/my-bucket?list-type=2", "/from/key?versionId=1"
 		}),
 		{Time: when, Action: daypass.ListBuckets},
-		{Time: when, RequestID: "MB8NVKR3FVMSSRM9", Action: "LifecycleExpiration:Delete", Operation: "S3.EXPIRE.OBJECT", Principal: "AmazonS3", // by a lifecycle rule
+		{Time: when, RequestID: "MB8NVKR3FVMSSRM9", Action: "LifecycleExpiration:Delete", Operation: "S3.EXPIRE.OBJECT", Grant: daypass.Grant{Scheme: daypass.SchemeService}, Principal: "AmazonS3", // by a lifecycle rule
 			Object: daypass.ObjectRef{Bucket: "my-bucket", Key: "a/b.gz"}, BucketOwner: "111122223333", ObjectSize: 7759, Total: -1},
 	}
 	cfg := &Config{Account: "111122223333", Region: "ap-southeast-1"}
