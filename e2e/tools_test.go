@@ -219,7 +219,7 @@ func TestAWSCommandLineSettings(t *testing.T) {
 	if out := cli.run(t, "sts", "get-session-token"); !strings.Contains(out, "SessionToken") {
 		t.Errorf("sts get-session-token: %s", out)
 	}
-	if _, stderr, err := cli.try(t, "s3api", "get-bucket-website", "--bucket", u.bucket); err == nil || !strings.Contains(stderr, "NotImplemented") {
+	if _, stderr, err := cli.try(t, "s3api", "get-bucket-website", "--bucket", u.bucket); err == nil || !strings.Contains(stderr, "NoSuchWebsiteConfiguration") {
 		t.Errorf("get-bucket-website: %v, %s", err, stderr)
 	}
 }

@@ -197,14 +197,19 @@ await step('conditions', async () => {
   assert.equal((await read(Key)).toString(), '2');
 });
 
+await step('not set', async () => {
+  await refused(send(new S3.GetBucketWebsiteCommand({ Bucket })), 404, 'NoSuchWebsiteConfiguration');
+  assert.equal((await send(new S3.ListBucketAnalyticsConfigurationsCommand({ Bucket }))).AnalyticsConfigurationList, undefined);
+});
+
 await step('not implemented', () =>
   Promise.all([
     new S3.SelectObjectContentCommand({
       Bucket, Key: 'conditional', Expression: 'SELECT 1', ExpressionType: 'SQL', InputSerialization: { CSV: {} }, OutputSerialization: { CSV: {} },
     }),
-    new S3.GetBucketWebsiteCommand({ Bucket }),
+    new S3.GetBucketAbacCommand({ Bucket }),
     new S3.PutBucketReplicationCommand({ Bucket, ReplicationConfiguration: { Role: 'arn:aws:iam::1:role/r', Rules: [] } }),
     new S3.GetObjectTorrentCommand({ Bucket, Key: 'conditional' }),
-    new S3.ListBucketAnalyticsConfigurationsCommand({ Bucket }),
+    new S3.PutBucketWebsiteCommand({ Bucket, WebsiteConfiguration: { IndexDocument: { Suffix: 'index.html' } } }),
     new S3.RestoreObjectCommand({ Bucket, Key: 'conditional', RestoreRequest: { Days: 1 } }),
   ].map((command) => refused(send(command), 501, 'NotImplemented'))));
