@@ -19,6 +19,7 @@ import (
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/audit"
 	"github.com/daypass/daypass/audit/spool"
+	"github.com/daypass/daypass/internal/durable"
 )
 
 var (
@@ -531,7 +532,7 @@ func TestDamaged(t *testing.T) {
 	path := filepath.Join(f.queueDir(), files[1])
 	b, _ := os.ReadFile(path)
 	os.WriteFile(path, b[:len(b)-1], 0o600)
-	os.WriteFile(path+temporarySuffix, nil, 0o600)
+	os.WriteFile(path+durable.TemporarySuffix, nil, 0o600)
 	os.WriteFile(filepath.Join(f.queueDir(), "notes"), nil, 0o600)
 	delete(f.answers, "away")
 	f.restart()

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/daypass/daypass/audit/spool"
+	"github.com/daypass/daypass/internal/durable"
 )
 
 // A queue keeps objects on the disk until they are delivered: a file for each
@@ -36,9 +37,8 @@ type file struct {
 }
 
 const (
-	fileSuffix      = ".logs"
-	damagedSuffix   = ".damaged"
-	temporarySuffix = ".tmp"
+	fileSuffix    = ".logs"
+	damagedSuffix = ".damaged"
 )
 
 // maxFiles bounds the queue where files are small.
@@ -57,7 +57,7 @@ func openQueue(dir string) (*queue, error) {
 		return nil, err
 	}
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), temporarySuffix) {
+		if strings.HasSuffix(e.Name(), durable.TemporarySuffix) {
 			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 				return nil, err
 			}
@@ -112,7 +112,7 @@ func (q *queue) write(f *file, objects []Object) error {
 	if err := os.MkdirAll(q.dir, 0o700); err != nil {
 		return err
 	}
-	if err := writeDurably(filepath.Join(q.dir, f.name), b.Bytes()); err != nil {
+	if err := durable.Replace(filepath.Join(q.dir, f.name), b.Bytes(), 0o600); err != nil {
 		return err
 	}
 	q.bytes += int64(b.Len()) - f.size
@@ -209,23 +209,4 @@ func decode(b []byte) ([]Object, error) {
 		objects[i].Body, rest = rest[:size:size], rest[size:]
 	}
 	return objects, nil
-}
-
-// writeDurably replaces a file as a whole.
-func writeDurably(path string, b []byte) error {
-	f, err := os.OpenFile(path+temporarySuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+temporarySuffix, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/daypass/daypass/internal/durable"
 )
 
 const cursorSuffix = ".cursor"
@@ -126,7 +128,7 @@ func (f *cursorFile) store(cur cursor) error {
 
 // begin replaces the file by one with one value.
 func (f *cursorFile) begin(b []byte) error {
-	if err := writeDurably(f.path, b); err != nil {
+	if err := durable.Replace(f.path, b, 0o600); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(f.path, os.O_WRONLY, 0)
@@ -145,23 +147,4 @@ func (f *cursorFile) close() error {
 	file := f.file
 	f.file = nil
 	return file.Close()
-}
-
-// writeDurably replaces a file as a whole.
-func writeDurably(path string, b []byte) error {
-	f, err := os.OpenFile(path+temporarySuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+temporarySuffix, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
 }

@@ -4,6 +4,3 @@ package spool
 
 // lockDir does nothing where there is no flock(2).
 func lockDir(string) (unlock func() error, err error) { return func() error { return nil }, nil }
-
-// syncDir does nothing where directories cannot be synced.
-func syncDir(string) error { return nil }

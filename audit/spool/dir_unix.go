@@ -20,13 +20,3 @@ func lockDir(dir string) (unlock func() error, err error) {
 	}
 	return f.Close, nil
 }
-
-// syncDir makes names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}

@@ -195,6 +195,3 @@ func current(names []segmentName) []segmentName {
 	}
 	return out
 }
-
-// temporarySuffix ends the names of files that an interrupted write left.
-const temporarySuffix = ".tmp"

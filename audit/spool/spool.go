@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/internal/durable"
 )
 
 // Options configure a spool. Zero values mean the defaults.
@@ -193,7 +194,7 @@ func (s *Spool) readID() error {
 		b = make([]byte, 16)
 		rand.Read(b)
 		b = []byte(hex.EncodeToString(b))
-		err = writeDurably(path, b)
+		err = durable.Replace(path, b, 0o600)
 	}
 	s.id = string(b)
 	return err
@@ -205,7 +206,7 @@ func (s *Spool) removeTemporary() error {
 		return err
 	}
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), temporarySuffix) {
+		if strings.HasSuffix(e.Name(), durable.TemporarySuffix) {
 			if err := os.Remove(filepath.Join(s.opts.Dir, e.Name())); err != nil {
 				return err
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/daypass/daypass/audit"
+	"github.com/daypass/daypass/internal/durable"
 )
 
 // maxSegmentAge is when a new segment begins even where the old one is small,
@@ -200,7 +201,7 @@ func (l *segmentLog) begin() error {
 		err = f.Sync()
 	}
 	if err == nil {
-		err = syncDir(l.opts.Dir)
+		err = durable.SyncDir(l.opts.Dir)
 	}
 	if err != nil {
 		f.Close()

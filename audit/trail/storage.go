@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/daypass/daypass/internal/durable"
 )
 
 // A Storage keeps files by names with slashes: a bucket or a directory.
@@ -28,10 +30,7 @@ type Dir string
 
 var _ Storage = Dir("")
 
-const (
-	metadataSuffix  = ".metadata"
-	temporarySuffix = ".tmp"
-)
+const metadataSuffix = ".metadata"
 
 func (d Dir) path(name string) string { return filepath.Join(string(d), filepath.FromSlash(name)) }
 
@@ -46,31 +45,11 @@ func (d Dir) Put(_ context.Context, name string, body []byte, metadata map[strin
 		if err != nil {
 			return err
 		}
-		if err := writeFile(path+metadataSuffix, b); err != nil {
+		if err := durable.Replace(path+metadataSuffix, b, 0o640); err != nil {
 			return err
 		}
 	}
-	return writeFile(path, body)
-}
-
-// writeFile replaces a file as a whole, durably but for directories that were
-// made for it.
-func writeFile(path string, body []byte) error {
-	f, err := os.OpenFile(path+temporarySuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(body)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+temporarySuffix, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return durable.Replace(path, body, 0o640)
 }
 
 // Get implements Storage.
@@ -99,7 +78,7 @@ func (d Dir) List(_ context.Context, prefix string) (names []string, err error) 
 			return err
 		}
 		name := filepath.ToSlash(rel)
-		if strings.HasPrefix(name, prefix) && !strings.HasSuffix(name, metadataSuffix) && !strings.HasSuffix(name, temporarySuffix) {
+		if strings.HasPrefix(name, prefix) && !strings.HasSuffix(name, metadataSuffix) && !strings.HasSuffix(name, durable.TemporarySuffix) {
 			names = append(names, name)
 		}
 		return nil

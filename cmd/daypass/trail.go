@@ -16,6 +16,7 @@ import (
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/audit/trail"
+	"github.com/daypass/daypass/internal/durable"
 )
 
 // The files of a data directory that hold the key that signs digests, and its
@@ -122,7 +123,7 @@ func trailKey(data string, random io.Reader) (*rsa.PrivateKey, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = newTrailKey(random); err == nil {
-			err = replaceFile(path, text, 0o600)
+			err = durable.Replace(path, text, 0o600)
 		}
 	}
 	if err != nil {
@@ -145,7 +146,7 @@ func trailKey(data string, random io.Reader) (*rsa.PrivateKey, error) {
 		return nil, err
 	}
 	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
-	return key, replaceFile(filepath.Join(data, trailPublicFile), public, 0o644)
+	return key, durable.Replace(filepath.Join(data, trailPublicFile), public, 0o644)
 }
 
 func newTrailKey(random io.Reader) ([]byte, error) {
@@ -176,20 +177,4 @@ func readPublicKey(path string) (*rsa.PublicKey, error) {
 		return nil, usagef("%s is not an RSA key", path)
 	}
 	return key, nil
-}
-
-// replaceFile writes a file as a whole, so that a crash leaves no half of it.
-func replaceFile(path string, text []byte, mode fs.FileMode) error {
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(path+".tmp", path)
 }

@@ -23,9 +23,9 @@ var rules = []rule{
 	{dir: "policy", own: []string{"."}},
 	{dir: "s3", own: []string{"."}},
 	{dir: "audit", own: []string{"."}},
-	{dir: "audit/spool", own: []string{".", "audit"}},
-	{dir: "audit/bucketlog", own: []string{".", "audit", "audit/spool"}},
-	{dir: "audit/trail", own: []string{".", "audit"}, third: []string{"github.com/klauspost/compress/gzip"}},
+	{dir: "audit/spool", own: []string{".", "audit", "internal/durable"}},
+	{dir: "audit/bucketlog", own: []string{".", "audit", "audit/spool", "internal/durable"}},
+	{dir: "audit/trail", own: []string{".", "audit", "internal/durable"}, third: []string{"github.com/klauspost/compress/gzip"}},
 
 	{dir: "store", own: []string{".", "store/sealed"}, third: []string{"github.com/minio/crc64nvme"}},
 	{dir: "store/sealed"},
@@ -65,6 +65,7 @@ var rules = []rule{
 		"rsc.io/qr",
 	}},
 
+	{dir: "internal/durable"},
 	{dir: "internal/explain", own: []string{".", "limits", "s3", "sign"}},
 	{dir: "internal/leaks", own: []string{".", "sign"}},
 	{dir: "internal/instrument", own: []string{".", "store", "state"}},

@@ -1,11 +1,11 @@
 //go:build unix
 
-package bucketlog
+package durable
 
 import "os"
 
-// syncDir makes names in a directory durable.
-func syncDir(dir string) error {
+// SyncDir makes names in a directory durable.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
