@@ -3,8 +3,6 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -83,26 +81,20 @@ func TestMetricsFormat(t *testing.T) {
 	}
 	u.do(t, "GET", url.URL, "", nil).success(t, 200, "a")
 	u.do(t, "GET", url.URL+"0", "", nil).refusal(t, 403, "SignatureDoesNotMatch")
-	res, err := http.Get(u.ops + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	// A request is counted after its client has the answer.
+	var text string
 	for _, line := range []string{
 		`daypass_requests_total{action="GetObject",scheme="query",status="200"} 1`,
 		`daypass_refusals_total{code="SignatureDoesNotMatch"} 1`,
 		`daypass_pass_requests_total{outcome="used"} 1`,
 		`daypass_events_lag_bytes{sink="access-log"} `,
 	} {
-		if !strings.Contains(string(text), "\n"+line) {
-			t.Errorf("no %s in:\n%s", line, text)
-		}
+		waitFor(t, line, func() bool {
+			text = get(t, u.ops+"/metrics")
+			return strings.Contains(text, "\n"+line)
+		})
 	}
-	prom.stdin = string(text)
+	prom.stdin = text
 	if out, errs, err := prom.try(t, "check", "metrics"); err != nil || out+errs != "" {
 		t.Errorf("%v\n%s%s", err, out, errs)
 	}
