@@ -6,13 +6,10 @@ import (
 	"time"
 )
 
-// Bucket settings are read with every request, so they are cached: a change
-// made through this State shows at once, one by another process within
-// settingMaxAge.
-const (
-	settingMaxAge  = time.Second
-	settingEntries = 4096
-)
+// settingEntries is how many buckets' settings are cached. They are read with
+// every request: a change made through this State shows at once, one by another
+// process within cacheAge.
+const settingEntries = 4096
 
 // A settingCache keeps the settings of buckets. Only buckets that exist are
 // asked for, so requests cannot fill it with inventions; past settingEntries
@@ -26,13 +23,16 @@ type settingCache struct {
 type cachedSettings struct {
 	values map[string][]byte
 	loaded time.Time
+	// suspect is as that of a cachedKey.
+	suspect time.Time
 }
 
-func (c *settingCache) get(id string, now time.Time) (map[string][]byte, uint64, bool) {
+// get returns what is cached, and how many changes there had been.
+func (c *settingCache) get(id string) (e cachedSettings, ok bool, changes uint64) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	e, ok := c.entries[id]
-	return e.values, c.changes, ok && now.Sub(e.loaded) < settingMaxAge
+	e, ok = c.entries[id]
+	return e, ok, c.changes
 }
 
 // put adds what was read when there had been that many changes; a change in
@@ -46,7 +46,7 @@ func (c *settingCache) put(id string, values map[string][]byte, now time.Time, c
 	if c.entries == nil || len(c.entries) >= settingEntries {
 		c.entries = make(map[string]cachedSettings)
 	}
-	c.entries[id] = cachedSettings{values, now}
+	c.entries[id] = cachedSettings{values: values, loaded: now}
 }
 
 func (c *settingCache) drop(id string) {
@@ -56,19 +56,39 @@ func (c *settingCache) drop(id string) {
 	delete(c.entries, id)
 }
 
+// suspect notes that settings have changed since they were last known to be what
+// state has.
+func (c *settingCache) suspect(last time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes++
+	for id, e := range c.entries {
+		if e.suspect.IsZero() {
+			e.suspect = last
+			c.entries[id] = e
+		}
+	}
+}
+
 // BucketSettings returns the settings of the bucket with a creation id, by
-// name. The map and its values must not be changed.
+// name. The map and its values must not be changed. While state cannot be
+// reached, settings that are known are returned for the grace.
 func (s *State) BucketSettings(ctx context.Context, bucketID string) (map[string][]byte, error) {
 	now := s.now()
-	values, changes, ok := s.settings.get(bucketID, now)
-	if ok {
-		return values, nil
-	}
-	values, err := s.driver.BucketSettings(ctx, bucketID)
+	e, ok, changes := s.settings.get(bucketID)
+	c := cached[map[string][]byte]{value: e.values, there: ok}
+	c.suspect, c.age = s.known(now, e.suspect)
+	c.current = !c.suspect && s.validity.current(now, e.loaded)
+	values, err := readThrough(ctx, s, c, func(ctx context.Context) (map[string][]byte, error) {
+		values, err := s.driver.BucketSettings(ctx, bucketID)
+		if err == nil {
+			s.settings.put(bucketID, values, now, changes)
+		}
+		return values, err
+	})
 	if err != nil {
 		return nil, failed("state.BucketSettings", err)
 	}
-	s.settings.put(bucketID, values, now, changes)
 	return values, nil
 }
 

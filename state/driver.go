@@ -63,6 +63,19 @@ type SettingDriver interface {
 	HasBucketSetting(ctx context.Context, name string) (bool, error)
 	// DeleteBucketSettings removes all settings of a bucket.
 	DeleteBucketSettings(ctx context.Context, bucketID string) error
+	// Changes returns a number that becomes another one with every change of
+	// access keys and of settings of buckets, in the same step: who gets the
+	// same number twice has missed no change in between.
+	Changes(ctx context.Context) (int64, error)
+}
+
+// A Notifier is a driver that hears of changes as they are made. Notifications
+// may get lost: they only make it quicker what is found out by asking anyway.
+type Notifier interface {
+	// Changed returns a channel that gets a value after changes to access keys,
+	// settings of buckets and revocations, whoever made them; nil where the
+	// driver hears of none.
+	Changed() <-chan struct{}
 }
 
 // A KeyRecord is an access key as drivers see it. Times are in UTC and whole
@@ -160,10 +173,24 @@ type RevocationRecord struct {
 	Lifted  bool
 }
 
+// An UnwrittenError is what AddPasses returns when it has written some of the
+// records, and could not write these.
+type UnwrittenError struct {
+	Passes []PassRecord
+	Err    error
+}
+
+// Error implements error.
+func (e *UnwrittenError) Error() string { return e.Err.Error() }
+
+// Unwrap returns why they could not be written.
+func (e *UnwrittenError) Unwrap() error { return e.Err }
+
 // A PassDriver keeps what was seen of passes.
 type PassDriver interface {
 	// AddPasses adds to the records of passes: counts are added up, First is
 	// the earlier, Last the later one, the rest stays as it was first given.
+	// An *UnwrittenError in the error names those that were not written.
 	AddPasses(ctx context.Context, seen []PassRecord) error
 	// Pass returns what was seen of a pass, nil where nothing was.
 	Pass(ctx context.Context, id string) (*PassRecord, error)

@@ -69,25 +69,51 @@ type encryptionCache struct {
 }
 
 // Encryption returns which wrapping key counts. A change by another process
-// shows within a second.
+// shows within a second; while state cannot be reached, the one that is known
+// counts for the grace.
 func (s *State) Encryption(ctx context.Context) (Encryption, error) {
+	e, err := s.encryptionWithin(ctx, encryptionMaxAge)
+	if err != nil {
+		return Encryption{}, failed("state.Encryption", err)
+	}
+	return e, nil
+}
+
+// encryptionWithin returns which wrapping key counts, as it was known less than
+// so long ago.
+func (s *State) encryptionWithin(ctx context.Context, most time.Duration) (Encryption, error) {
 	c := &s.encryption
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := s.now()
-	if age := now.Sub(c.loaded); !c.loaded.IsZero() && age >= 0 && age < encryptionMaxAge {
-		return c.value, nil
+	age := now.Sub(c.loaded)
+	known := cached[Encryption]{value: c.value, there: !c.loaded.IsZero(), current: age >= 0 && age < most, suspect: true, age: age}
+	return readThrough(ctx, s, known, func(ctx context.Context) (Encryption, error) {
+		text, err := s.driver.Setting(ctx, settingEncryption)
+		e := Encryption{Generation: 1}
+		if err == nil && text != nil {
+			err = json.Unmarshal(text, &e)
+		}
+		if err == nil {
+			c.value, c.loaded = e, now
+		}
+		return e, err
+	})
+}
+
+// keepEncryption reads again which wrapping key counts, where somebody has
+// asked for it, so that what is known of it when state gets lost is as old as
+// all else.
+func (s *State) keepEncryption(ctx context.Context) error {
+	c := &s.encryption
+	c.mu.Lock()
+	asked := !c.loaded.IsZero()
+	c.mu.Unlock()
+	if !asked {
+		return nil
 	}
-	text, err := s.driver.Setting(ctx, settingEncryption)
-	e := Encryption{Generation: 1}
-	if err == nil && text != nil {
-		err = json.Unmarshal(text, &e)
-	}
-	if err != nil {
-		return Encryption{}, failed("state.Encryption", err)
-	}
-	c.value, c.loaded = e, now
-	return e, nil
+	_, err := s.encryptionWithin(ctx, encryptionMaxAge/2)
+	return err
 }
 
 // SetEncryption sets which wrapping key counts.

@@ -23,7 +23,7 @@ const defaultLifetime = 7 * 24 * time.Hour
 
 // callTimeout bounds one change of an entry. It replaces the deadline of the
 // request, so that a client that goes away leaves nothing half known.
-const callTimeout = 10 * time.Second
+const callTimeout = 5 * time.Second
 
 // errEntry says that an entry cannot be read. Nothing is granted from it.
 var errEntry = errors.New("an entry of the ledger is damaged, or of a newer version of this program")
@@ -78,7 +78,11 @@ func (s *State) change(ctx context.Context, e ref, r rule) (refused bool, err er
 		if !sleep(ctx, pause) {
 			return false, err
 		}
-		if again, err2 := s.changeOnce(ctx, e, r); err2 == nil || again && ctx.Err() == nil {
+		again, err2 := s.changeOnce(ctx, e, r)
+		if errors.Is(err2, ErrUnreachable) { // what came of the first attempt stays unknown
+			return false, err
+		}
+		if err2 == nil || again && ctx.Err() == nil {
 			return again, err2
 		}
 	}
@@ -89,6 +93,9 @@ func (s *State) change(ctx context.Context, e ref, r rule) (refused bool, err er
 func (s *State) changeOnce(ctx context.Context, e ref, r rule) (refused bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return true, err
+	}
+	if s.revocations.lost() {
+		return true, unreachable()
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
@@ -130,6 +137,11 @@ func (s *State) keepUntil(ends time.Time) time.Time {
 
 // data returns the data of an entry as it was last written, nil for none.
 func (s *State) data(ctx context.Context, id string) ([]byte, error) {
+	if s.revocations.lost() {
+		return nil, unreachable()
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
 	r, err := s.driver.Entry(ctx, id)
 	if r == nil || err != nil {
 		return nil, err

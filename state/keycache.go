@@ -10,10 +10,6 @@ import (
 )
 
 const (
-	// keyMaxAge is how long a key that another process changed may still be
-	// served as it was.
-	keyMaxAge = time.Second
-
 	// The cache holds at most cacheSets × cacheWays keys.
 	cacheSets = 1 << 10
 	cacheWays = 4
@@ -34,6 +30,9 @@ type keyCache struct {
 type cachedKey struct {
 	key    daypass.AccessKey
 	loaded time.Time
+	// suspect is when the key was last known to be what state has, where keys
+	// were changed since; else zero.
+	suspect time.Time
 }
 
 func newKeyCache() *keyCache { return &keyCache{seed: maphash.MakeSeed()} }
@@ -42,13 +41,12 @@ func (c *keyCache) set(id string) *[cacheWays]atomic.Pointer[cachedKey] {
 	return &c.sets[maphash.String(c.seed, id)%cacheSets]
 }
 
-// get returns the key with the given id, nil when it is not there or too old.
-func (c *keyCache) get(id string, now time.Time) *daypass.AccessKey {
+// get returns the key with the given id, nil when it is not there.
+func (c *keyCache) get(id string) *cachedKey {
 	set := c.set(id)
 	for i := range set {
-		e := set[i].Load()
-		if e != nil && e.key.ID == id && now.Sub(e.loaded) < keyMaxAge {
-			return &e.key
+		if e := set[i].Load(); e != nil && e.key.ID == id {
+			return e
 		}
 	}
 	return nil
@@ -79,7 +77,7 @@ func (c *keyCache) put(k daypass.AccessKey, now time.Time, mark uint64) {
 			place = &set[i]
 		}
 	}
-	place.Store(&cachedKey{k, now})
+	place.Store(&cachedKey{key: k, loaded: now})
 }
 
 // older reports whether a was read before b; nothing is older than any key.
@@ -97,6 +95,21 @@ func (c *keyCache) drop(id string) {
 	for i := range set {
 		if e := set[i].Load(); e != nil && e.key.ID == id {
 			set[i].Store(nil)
+		}
+	}
+}
+
+// suspect notes that keys have changed since they were last known to be what
+// state has.
+func (c *keyCache) suspect(last time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drops.Add(1)
+	for i := range c.sets {
+		for j := range c.sets[i] {
+			if e := c.sets[i][j].Load(); e != nil && e.suspect.IsZero() {
+				c.sets[i][j].Store(&cachedKey{e.key, e.loaded, last})
+			}
 		}
 	}
 }

@@ -17,7 +17,7 @@ func TestKeyCacheIsBounded(t *testing.T) {
 	}
 	kept := 0
 	for i := range n {
-		if k := c.get(fmt.Sprint("key-", i), now); k != nil {
+		if k := c.get(fmt.Sprint("key-", i)); k != nil {
 			kept++
 		}
 	}
@@ -37,11 +37,11 @@ func TestKeyCacheEvictsOldest(t *testing.T) {
 	c.put(daypass.AccessKey{ID: ids[0], Name: "again"}, at(cacheWays), c.mark())
 	c.put(daypass.AccessKey{ID: ids[cacheWays]}, at(cacheWays+1), c.mark())
 	for i, id := range ids {
-		if got, want := c.get(id, at(0)) != nil, i != 1; got != want {
+		if got, want := c.get(id) != nil, i != 1; got != want {
 			t.Errorf("key %d kept: %v, want %v", i, got, want)
 		}
 	}
-	if k := c.get(ids[0], at(0)); k == nil || k.Name != "again" {
+	if k := c.get(ids[0]); k == nil || k.key.Name != "again" {
 		t.Errorf("key 0 is %v, not its newer self", k)
 	}
 }
@@ -88,14 +88,14 @@ func TestKeyCacheDropAndClear(t *testing.T) {
 	}
 	fill()
 	c.drop("one")
-	if c.get("one", now) != nil || c.get("two", now) == nil {
+	if c.get("one") != nil || c.get("two") == nil {
 		t.Error("drop forgot the wrong keys")
 	}
 	fill()
 	stale := c.mark()
 	c.clear()
 	c.put(daypass.AccessKey{ID: "one"}, now, stale)
-	if c.get("one", now) != nil || c.get("two", now) != nil {
+	if c.get("one") != nil || c.get("two") != nil {
 		t.Error("a key survived clear")
 	}
 }

@@ -57,30 +57,42 @@ func (s *State) CreateKey(ctx context.Context, n NewKey) (daypass.AccessKey, err
 // AccessKey returns the access key with the given id and its secret, disabled
 // and expired ones too: what those may do is the caller's decision. A change
 // made through this State shows at once, one made by another process within a
-// second. Errors: NoSuchAccessKey.
+// second. While state cannot be reached, keys that are known are returned for
+// the grace. Errors: NoSuchAccessKey.
 func (s *State) AccessKey(ctx context.Context, id string) (daypass.AccessKey, error) {
 	now := s.now()
-	if k := s.keys.get(id, now); k != nil {
-		return *k, nil
+	k := s.keys.get(id)
+	if k != nil && k.suspect.IsZero() && s.validity.current(now, k.loaded) {
+		return k.key, nil
 	}
-	return s.loadKey(ctx, id, now)
+	return s.loadKey(ctx, id, k, now)
 }
 
-func (s *State) loadKey(ctx context.Context, id string, now time.Time) (daypass.AccessKey, error) {
+// loadKey reads an access key, of which old is what is cached, if anything.
+func (s *State) loadKey(ctx context.Context, id string, old *cachedKey, now time.Time) (daypass.AccessKey, error) {
 	const op = "state.AccessKey"
 	if !validKeyID(id) { // spare the driver what cannot be there
 		return daypass.AccessKey{}, &daypass.Error{Op: op, Code: daypass.NoSuchAccessKey}
 	}
-	mark := s.keys.mark()
-	r, err := s.driver.Key(ctx, id)
+	var c cached[daypass.AccessKey]
+	if old != nil {
+		c.value, c.there = old.key, true
+		c.suspect, c.age = s.known(now, old.suspect)
+	}
+	k, err := readThrough(ctx, s, c, func(ctx context.Context) (k daypass.AccessKey, err error) {
+		mark := s.keys.mark()
+		r, err := s.driver.Key(ctx, id)
+		if err == nil {
+			k, err = s.openRecord(r)
+		}
+		if err == nil {
+			s.keys.put(k, now, mark)
+		}
+		return k, err
+	})
 	if err != nil {
 		return daypass.AccessKey{}, failed(op, err)
 	}
-	k, err := s.openRecord(r)
-	if err != nil {
-		return daypass.AccessKey{}, failed(op, err)
-	}
-	s.keys.put(k, now, mark)
 	return k, nil
 }
 

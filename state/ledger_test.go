@@ -108,3 +108,17 @@ func BenchmarkDraw(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "draws/s")
 }
+
+// TestLinearizable checks the histories of three nodes that lose replies.
+func TestLinearizable(t *testing.T) {
+	m := newMemory()
+	var nodes []*state.State
+	for range 3 {
+		f := ledgertest.NewFaults(m)
+		s, _ := openMemory(t, f, state.Options{Clock: time.Now})
+		f.Set(5, 5, 30)
+		t.Cleanup(func() { f.Set(0, 0, 0) })
+		nodes = append(nodes, s)
+	}
+	ledgertest.Linearizable(t, nodes, func() {})
+}

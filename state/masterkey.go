@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/base64"
@@ -84,6 +85,26 @@ func MasterKeyFromFile(path string, rand io.Reader) (key MasterKey, created bool
 		return MasterKey{}, false, fmt.Errorf("master key file %s: %w", path, err)
 	}
 	return key, created, nil
+}
+
+// ReadMasterKeyFile returns the master key in the file at path, which must
+// exist and be its owner's alone.
+func ReadMasterKeyFile(path string) (MasterKey, error) {
+	key, err := readMasterKey(path)
+	if err != nil {
+		return MasterKey{}, fmt.Errorf("master key file %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// Initialised reports whether the state that d keeps was opened before, so that
+// it belongs to one master key.
+func Initialised(ctx context.Context, d Driver) (bool, error) {
+	check, err := d.Setting(ctx, settingKeyCheck)
+	if err != nil {
+		return false, failed("state.Initialised", err)
+	}
+	return check != nil, nil
 }
 
 func readMasterKey(path string) (MasterKey, error) {

@@ -38,6 +38,8 @@ func newMemory() *memory {
 
 func (m *memory) Close() error { return nil }
 
+func (m *memory) Changes(context.Context) (int64, error) { return 0, nil }
+
 func (m *memory) InitSetting(_ context.Context, name string, value []byte) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,7 +2,9 @@ package state
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -176,6 +178,10 @@ func (s *State) flush(ctx context.Context) error {
 	for len(list) > 0 {
 		n := min(len(list), flushBatch)
 		if err := s.driver.AddPasses(ctx, list[:n]); err != nil {
+			var some *UnwrittenError
+			if errors.As(err, &some) {
+				list = append(slices.Clone(some.Passes), list[n:]...)
+			}
 			for i := range list {
 				s.seen.add(&list[i])
 			}

@@ -54,14 +54,19 @@ type Subject struct {
 // revocations are those in force, as far as this node knows.
 type revocations struct {
 	index atomic.Pointer[revIndex]
-	// fresh is the time when a refresh began that then succeeded.
-	fresh atomic.Pointer[time.Time]
+	// reach tells when a refresh began that then succeeded.
+	reach
 
 	mu sync.Mutex // held while what follows or the index changes
 	// seen is the version up to which all changes are known.
 	seen   int64
 	loaded time.Time // when all were read
 	swept  time.Time // when those that had expired were removed
+
+	making sync.Mutex // held while made changes
+	// made are the ids of revocations that this node is making, with whether a
+	// refresh has come across them.
+	made map[string]bool
 }
 
 func newRevocations() *revocations {
@@ -84,10 +89,10 @@ func (s *State) Revoked(p *Subject) (id string, revoked bool) {
 // grace allows, since one that was made elsewhere could be missing.
 // ServiceUnavailable (ErrStale).
 func (s *State) Fresh() error {
-	if at := s.revocations.fresh.Load(); at != nil && s.now().Sub(*at) <= revocationAge+s.grace {
+	if s.revocations.age(s.now()) <= revocationAge+s.grace {
 		return nil
 	}
-	return &daypass.Error{Op: "state.Fresh", Code: daypass.ServiceUnavailable, Err: ErrStale}
+	return &daypass.Error{Op: "state.Fresh", Code: daypass.ServiceUnavailable, Err: &waitError{ErrStale, lostRetry}}
 }
 
 // Refresh reads the revocations that others have made or lifted. A State does
@@ -103,17 +108,13 @@ func (s *State) refresh(ctx context.Context) error {
 	r := s.revocations
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := s.now()
-	var err error
-	if r.loaded.IsZero() || now.Sub(r.loaded) >= reloadAge || now.Before(r.loaded) {
-		err = s.reload(ctx, now)
-	} else {
-		err = s.follow(ctx, now)
-	}
-	if err == nil {
-		r.fresh.Store(&now)
-	}
-	return err
+	return r.ask(ctx, s.now, func(ctx context.Context) error {
+		now := s.now()
+		if r.loaded.IsZero() || now.Sub(r.loaded) >= reloadAge || now.Before(r.loaded) {
+			return s.reload(ctx, now)
+		}
+		return s.follow(ctx, now)
+	})
 }
 
 // reload reads all revocations into a new index.
@@ -156,6 +157,7 @@ func (s *State) since(ctx context.Context, seen int64, x *revIndex, now time.Tim
 		}
 		if len(page) > 0 {
 			seen = page[len(page)-1].Version
+			s.revocations.came(page)
 		}
 		if len(page) < revocationPage {
 			return seen, nil
@@ -185,6 +187,7 @@ func (s *State) Revoke(ctx context.Context, r Revocation) (Revocation, error) {
 	if r.Expires.IsZero() && s.maxLifetime > 0 {
 		r.Expires = stamp(now.Add(s.maxLifetime + KeepAfterEnd))
 	}
+	defer s.revocations.begin(id)()
 	if r.Version, err = s.driver.InsertRevocation(ctx, r); err != nil {
 		return Revocation{}, failed(op, err)
 	}
@@ -194,12 +197,47 @@ func (s *State) Revoke(ctx context.Context, r Revocation) (Revocation, error) {
 	return r, nil
 }
 
+// begin notes that a revocation is being made, until the function is called that
+// it returns.
+func (r *revocations) begin(id string) (done func()) {
+	r.making.Lock()
+	defer r.making.Unlock()
+	if r.made == nil {
+		r.made = map[string]bool{}
+	}
+	r.made[id] = false
+	return func() {
+		r.making.Lock()
+		defer r.making.Unlock()
+		delete(r.made, id)
+	}
+}
+
+// came notes which of those that are being made were among changes that a
+// refresh has applied.
+func (r *revocations) came(page []RevocationRecord) {
+	r.making.Lock()
+	defer r.making.Unlock()
+	if len(r.made) == 0 {
+		return
+	}
+	for i := range page {
+		if _, making := r.made[page[i].ID]; making {
+			r.made[page[i].ID] = true
+		}
+	}
+}
+
 // revoke adds a new revocation, unless a refresh was quicker, after which it
-// may be lifted again.
+// may be lifted again. Versions would not tell: those of one driver after
+// another need not be in one order.
 func (r *revocations) revoke(rec RevocationRecord, now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if rec.Version <= r.seen {
+	r.making.Lock()
+	came := r.made[rec.ID]
+	r.making.Unlock()
+	if came {
 		return nil
 	}
 	return r.index.Load().apply([]RevocationRecord{rec}, now)

@@ -29,10 +29,11 @@ type Options struct {
 	// Rand is the source of ids, secrets and nonces, and is read from several
 	// goroutines; nil is crypto/rand.Reader.
 	Rand io.Reader
-	// Grace is how long, beyond a second, revocations may go without being
-	// refreshed until Fresh fails. Zero is DefaultGrace; a negative one is no
-	// grace at all, so that passes are refused as soon as state is out of
-	// reach.
+	// Grace is how long, beyond a second, a State goes on with what it knows
+	// of access keys, settings of buckets and revocations while it cannot reach
+	// state; then Fresh fails and nothing is served from a cache any more. Zero
+	// is DefaultGrace; a negative one is no grace at all, so that passes are
+	// refused as soon as state is out of reach.
 	Grace time.Duration
 	// MaxLifetime is the longest life that the deployment allows a pass; zero
 	// where there is no such limit. It tells when what is known of passes
@@ -44,7 +45,7 @@ type Options struct {
 }
 
 // DefaultGrace is the grace of Options whose Grace is zero.
-const DefaultGrace = 10 * time.Second
+const DefaultGrace = 60 * time.Second
 
 // A State is what all nodes agree on. Its methods may be called concurrently.
 type State struct {
@@ -68,6 +69,7 @@ type State struct {
 	usedUp      *recent[usedUp]
 	bound       *recent[netip.Addr]
 	revocations *revocations
+	validity    validity
 	seen        *seen
 	upkeep      upkeep
 }
@@ -88,7 +90,7 @@ func Open(ctx context.Context, d Driver, key MasterKey, o Options) (*State, erro
 	if err := checkMasterKey(ctx, d, key); err != nil {
 		return nil, failed(op, err)
 	}
-	if err := s.refresh(ctx); err != nil {
+	if err := errors.Join(s.refresh(ctx), s.revalidate(ctx)); err != nil {
 		return nil, failed(op, err)
 	}
 	s.startUpkeep()

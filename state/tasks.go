@@ -22,6 +22,9 @@ func (s *State) UpdateTask(ctx context.Context, name string, change func(old []b
 	if err := ctx.Err(); err != nil {
 		return failed(op, err)
 	}
+	if s.revocations.lost() {
+		return failed(op, unreachable())
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	var own error

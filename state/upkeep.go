@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// refreshEvery is how often revocations are refreshed.
+	// refreshEvery is how often revocations are refreshed, and what is cached is
+	// validated.
 	refreshEvery = 250 * time.Millisecond
 	// upkeepEvery is the pace of everything else: flushing, settlements that
 	// could not be written, and batches of expired records.
@@ -36,22 +37,51 @@ type upkeep struct {
 func (s *State) startUpkeep() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.upkeep.stop = stop
-	s.upkeep.wg.Go(func() { s.keepFresh(ctx) })
+	fresh, valid := make(chan struct{}, 1), make(chan struct{}, 1)
+	if n, ok := s.driver.(Notifier); ok {
+		if changed := n.Changed(); changed != nil {
+			s.upkeep.wg.Go(func() { spread(ctx, changed, fresh, valid) })
+		}
+	}
+	// What each of these two asks for nothing else may delay.
+	s.upkeep.wg.Go(func() { s.keep(ctx, fresh, "refresh revocations", s.refresh) })
+	s.upkeep.wg.Go(func() {
+		s.keep(ctx, valid, "validate what is cached", func(ctx context.Context) error {
+			return errors.Join(s.revalidate(ctx), s.keepEncryption(ctx))
+		})
+	})
 	s.upkeep.wg.Go(func() { s.keepUp(ctx) })
 }
 
-// keepFresh refreshes the revocations. Nothing else shares its goroutine,
-// since nothing may delay it.
-func (s *State) keepFresh(ctx context.Context) {
+// spread tells two who listen of each change.
+func spread(ctx context.Context, changed <-chan struct{}, a, b chan<- struct{}) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+		for _, listener := range []chan<- struct{}{a, b} {
+			select {
+			case listener <- struct{}{}:
+			default: // it has yet to see to an earlier one
+			}
+		}
+	}
+}
+
+// keep asks state for something again and again, and at once after a change.
+func (s *State) keep(ctx context.Context, changed <-chan struct{}, task string, ask func(context.Context) error) {
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-changed:
 		case <-tick.C:
-			s.note("refresh revocations", s.refresh(ctx))
 		}
+		s.note(task, ask(ctx))
 	}
 }
 

@@ -52,6 +52,7 @@ func (d *Driver) SetBucketSetting(ctx context.Context, bucketID, name string, va
 		return err
 	}
 	return d.do(ctx, op, func(ctx context.Context, t *tx) (err error) {
+		t.changed = true
 		if value == nil {
 			_, err = t.exec(ctx, unsetBucketSetting, bucketID, name)
 		} else {
@@ -68,6 +69,7 @@ func (d *Driver) DeleteBucketSettings(ctx context.Context, bucketID string) erro
 		return nil
 	}
 	return d.do(ctx, op, func(ctx context.Context, t *tx) error {
+		t.changed = true
 		_, err := t.exec(ctx, `DELETE FROM bucket_settings WHERE bucket_id = $1`, bucketID)
 		return err
 	})

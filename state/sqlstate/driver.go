@@ -14,9 +14,14 @@ type Driver struct {
 	read   *sql.DB
 	writer *writer
 	engine engine
+	// listener hears of changes; nil: the engine does not tell.
+	listener *listener
 }
 
-var _ state.Driver = (*Driver)(nil)
+var (
+	_ state.Driver   = (*Driver)(nil)
+	_ state.Notifier = (*Driver)(nil)
+)
 
 // newDriver returns a driver over the given pools, with the schema up to
 // date. It closes them when it fails.
@@ -34,6 +39,9 @@ func newDriver(ctx context.Context, read, write *sql.DB, e engine) (*Driver, err
 // Close lets the calls that have begun finish and closes the database. Calls
 // that come later fail.
 func (d *Driver) Close() error {
+	if d.listener != nil {
+		d.listener.close()
+	}
 	return d.fail("Close", errors.Join(d.writer.close(), d.read.Close()))
 }
 
@@ -51,13 +59,36 @@ func (d *Driver) do(ctx context.Context, op string, job func(ctx context.Context
 // changeOne runs a statement that changes one row, and refuses with a code
 // when there was nothing to change.
 func (d *Driver) changeOne(ctx context.Context, op string, none daypass.Code, statement string, args ...any) error {
-	return d.do(ctx, op, func(ctx context.Context, t *tx) error {
+	return d.do(ctx, op, changingOne(op, none, statement, args...))
+}
+
+// changingOne returns the job of changeOne.
+func changingOne(op string, none daypass.Code, statement string, args ...any) func(context.Context, *tx) error {
+	return func(ctx context.Context, t *tx) error {
 		n, err := t.exec(ctx, statement, args...)
 		if err == nil && n == 0 {
 			return refuse(op, none)
 		}
 		return err
-	})
+	}
+}
+
+// Changed implements state.Notifier.
+func (d *Driver) Changed() <-chan struct{} {
+	if d.listener == nil {
+		return nil
+	}
+	return d.listener.changed
+}
+
+// forgetIdle closes the readers that nobody uses at the moment, where a network
+// is in between: what one of them has lost, the others have most likely lost too,
+// and each would find out by itself, slowly.
+func (d *Driver) forgetIdle() {
+	if n := d.engine.idleReaders; n > 0 {
+		d.read.SetMaxIdleConns(-1)
+		d.read.SetMaxIdleConns(n)
+	}
 }
 
 // refuse returns an error of the operation op that is no failure.
@@ -78,6 +109,7 @@ func (d *Driver) fail(op string, err error) error {
 		e.Code = daypass.InsufficientStorage
 	case unreachable:
 		e.Code = daypass.ServiceUnavailable
+		d.forgetIdle()
 	}
 	return e
 }

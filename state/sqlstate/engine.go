@@ -3,6 +3,7 @@ package sqlstate
 import (
 	"context"
 	"database/sql"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,9 @@ type engine struct {
 	// timeout bounds an attempt at a transaction, and a reading; zero:
 	// nothing does.
 	timeout time.Duration
+	// idleReaders is how many connections for reading are kept where a network
+	// may cut them; zero: there is none.
+	idleReaders int
 	// classify tells what kind of failure an error is.
 	classify func(error) failure
 	// anonymous says that the parameters of long statements have no names: its
@@ -25,6 +29,12 @@ type engine struct {
 	anonymous bool
 	// adapt prepares a step of the schema for the engine.
 	adapt func(step string) string
+	// notify is the statement that tells other nodes of changes at the commit;
+	// empty: they find out by asking.
+	notify string
+	// warned is set when the server warns on the writer's connection; nil where
+	// it does not.
+	warned *atomic.Bool
 }
 
 // asIs leaves a step of the schema as it is.

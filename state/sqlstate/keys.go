@@ -25,7 +25,7 @@ func (d *Driver) InsertKey(ctx context.Context, k state.KeyRecord) error {
 	if err := checkKey(op, k); err != nil {
 		return err
 	}
-	return d.changeOne(ctx, op, daypass.AccessKeyAlreadyExists, insertKey, keyArgs(k)...)
+	return d.do(ctx, op, counted(changingOne(op, daypass.AccessKeyAlreadyExists, insertKey, keyArgs(k)...)))
 }
 
 // Key implements state.Driver.
@@ -108,6 +108,7 @@ func (d *Driver) ReplaceRoot(ctx context.Context, k state.KeyRecord) error {
 		if err == nil && n == 0 {
 			return errRace // another root key came in between
 		}
+		t.changed = true
 		return err
 	})
 }
@@ -117,7 +118,17 @@ func (d *Driver) changeKey(ctx context.Context, op, id, statement string, args .
 	if !validText(id) {
 		return refuse(op, daypass.NoSuchAccessKey)
 	}
-	return d.changeOne(ctx, op, daypass.NoSuchAccessKey, statement, args...)
+	return d.do(ctx, op, counted(changingOne(op, daypass.NoSuchAccessKey, statement, args...)))
+}
+
+// counted returns a job that counts as a change of what nodes cache when it
+// succeeds.
+func counted(job func(context.Context, *tx) error) func(context.Context, *tx) error {
+	return func(ctx context.Context, t *tx) error {
+		err := job(ctx, t)
+		t.changed = t.changed || err == nil
+		return err
+	}
 }
 
 // checkKey returns InvalidArgument for a key that cannot be kept.

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,11 +24,8 @@ const (
 	// node, beside the one that writes.
 	maxPostgresReaders  = 8
 	idlePostgresReaders = 2
-	// connectTimeout bounds one attempt to connect to one host, where the
-	// connection string says nothing else.
-	connectTimeout = 5 * time.Second
-	// postgresTimeout bounds a transaction and a reading.
-	postgresTimeout = 10 * time.Second
+	// postgresTimeout bounds a transaction and a reading, connecting included.
+	postgresTimeout = 5 * time.Second
 	// keepAlive finds out about a peer that is gone.
 	keepAlive = 15 * time.Second
 	// abandoned ends, on the server, transactions of nodes that are gone, so
@@ -35,12 +33,21 @@ const (
 	abandoned = `SET idle_in_transaction_session_timeout = 30000`
 )
 
+// asynchronous is the parameter of a connection string that accepts several
+// hosts without synchronous replication.
+const asynchronous = "daypass.asynchronous"
+
 // OpenPostgres returns a driver that keeps state in a PostgreSQL database, or
 // in one that speaks its protocol and SQL. The connection string is a URL or
-// a list of settings, as libpq takes them; several hosts may be named. The
-// database must exist and be encoded in UTF-8; the user must be allowed to
+// a list of settings, as libpq takes them; several hosts may be named, of which
+// the one that takes writes is used, unless target_session_attrs says otherwise.
+// The database must exist and be encoded in UTF-8; the user must be allowed to
 // create tables. Any number of drivers may use the same database. Errors
 // never hold the password.
+//
+// Where several hosts are named, one may take over from another, and must then
+// know all that was acknowledged: without synchronous replication they are
+// refused, unless daypass.asynchronous=1 is among the parameters.
 func OpenPostgres(ctx context.Context, dsn string) (*Driver, error) {
 	d, err := openPostgres(ctx, dsn)
 	if err != nil {
@@ -54,31 +61,69 @@ func openPostgres(ctx context.Context, dsn string) (*Driver, error) {
 	if err != nil {
 		return nil, errConnectionString(dsn, err)
 	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = connectTimeout
+	_, accepted := config.RuntimeParams[asynchronous]
+	hosts := prepareConfig(config)
+	write, read := config.Copy(), config
+	warned := new(atomic.Bool)
+	write.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+		if n.SeverityUnlocalized == "WARNING" {
+			warned.Store(true)
+		}
 	}
-	config.DialFunc = (&net.Dialer{KeepAlive: keepAlive}).DialContext
+	d, err := openPools(ctx, write, read, warned, hosts > 1 && !accepted)
+	if err != nil {
+		return nil, err
+	}
+	if d.engine.notify != "" {
+		d.listener = listen(read.Copy())
+	}
+	return d, nil
+}
+
+// prepareConfig fills in what a connection string leaves open, and returns how
+// many hosts it names.
+func prepareConfig(config *pgx.ConnConfig) (hosts int) {
+	named := map[string]bool{fmt.Sprint(config.Host, config.Port): true}
+	for _, f := range config.Fallbacks {
+		named[fmt.Sprint(f.Host, f.Port)] = true
+	}
+	if config.ConnectTimeout == 0 {
+		// Each host gets its turn within the time of a transaction.
+		config.ConnectTimeout = postgresTimeout / time.Duration(len(named)+1)
+	}
+	if config.ValidateConnect == nil {
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	config.DialFunc = (&net.Dialer{KeepAlive: keepAlive, Control: controlSocket}).DialContext
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "daypass"
 	}
-	write, read := postgresPool(config), postgresPool(config)
+	return len(named)
+}
+
+// openPools returns a driver without a listener.
+func openPools(ctx context.Context, writing, reading *pgx.ConnConfig, warned *atomic.Bool, synchronous bool) (*Driver, error) {
+	write, read := postgresPool(writing), postgresPool(reading)
 	write.SetMaxOpenConns(1)
 	read.SetMaxOpenConns(maxPostgresReaders)
 	read.SetMaxIdleConns(idlePostgresReaders)
 	read.SetConnMaxIdleTime(idleReader)
 	e := engine{
-		lockRows: ` ORDER BY id FOR UPDATE`,
-		begin:    &sql.TxOptions{Isolation: sql.LevelReadCommitted},
-		timeout:  postgresTimeout,
-		classify: classifyPostgres,
+		lockRows:    ` ORDER BY id FOR UPDATE`,
+		begin:       &sql.TxOptions{Isolation: sql.LevelReadCommitted},
+		timeout:     postgresTimeout,
+		classify:    classifyPostgres,
+		idleReaders: idlePostgresReaders,
+		warned:      warned,
 	}
-	if e.adapt, err = inspect(ctx, write); err != nil {
+	if err := inspect(ctx, write, &e, synchronous); err != nil {
 		return nil, errors.Join(err, read.Close(), write.Close())
 	}
 	return newDriver(ctx, read, write, e)
 }
 
-// postgresPool returns a pool of connections.
+// postgresPool returns a pool of connections. Statements are prepared once on
+// each of them, by pgx itself.
 func postgresPool(config *pgx.ConnConfig) *sql.DB {
 	return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
 		if config.RuntimeParams["idle_in_transaction_session_timeout"] != "" {
@@ -89,29 +134,62 @@ func postgresPool(config *pgx.ConnConfig) *sql.DB {
 	}))
 }
 
-// inspect refuses a server that state would not be safe with, and returns how
-// to prepare steps of the schema for it: where text does not compare by its
-// bytes, columns have to be told to.
-func inspect(ctx context.Context, db *sql.DB) (adapt func(string) string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, postgresTimeout)
+// inspect refuses a server that state would not be safe with, and finds out what
+// it can do: where text does not compare by its bytes, columns have to be told
+// to; where LISTEN works, nodes tell each other of changes.
+func inspect(ctx context.Context, db *sql.DB, e *engine, synchronous bool) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*postgresTimeout)
 	defer cancel()
-	var encoding, commit string
+	var encoding, commit, version string
 	var byLanguage bool
-	err = errors.Join(
+	err := errors.Join(
+		db.QueryRowContext(ctx, `SELECT version()`).Scan(&version),
 		db.QueryRowContext(ctx, `SHOW server_encoding`).Scan(&encoding),
 		db.QueryRowContext(ctx, `SHOW synchronous_commit`).Scan(&commit),
 		db.QueryRowContext(ctx, `SELECT 'a' < 'B'`).Scan(&byLanguage))
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case encoding != "UTF8":
-		return nil, fmt.Errorf("the database is encoded in %s: create it with ENCODING 'UTF8'", encoding)
+		return fmt.Errorf("the database is encoded in %s: create it with ENCODING 'UTF8'", encoding)
 	case commit == "off":
-		return nil, errors.New("synchronous_commit is off, so that a crash of the database would forget what was acknowledged: set it to on for this database or user")
-	case byLanguage:
-		return compareBytes, nil
+		return errors.New("synchronous_commit is off, so that a crash of the database would forget what was acknowledged: set it to on for this database or user")
 	}
-	return asIs, nil
+	// Others replicate by consensus, if they have such settings at all.
+	plain := strings.HasPrefix(version, "PostgreSQL") && !strings.Contains(version, "-YB-")
+	if plain && synchronous {
+		if err := checkReplication(ctx, db, commit); err != nil {
+			return err
+		}
+	}
+	e.adapt = asIs
+	if byLanguage {
+		e.adapt = compareBytes
+	}
+	if _, err := db.ExecContext(ctx, `LISTEN `+channel); err == nil {
+		_, err = db.ExecContext(ctx, `UNLISTEN `+channel)
+		if err == nil {
+			e.notify = `NOTIFY ` + channel
+		}
+	}
+	return ctx.Err()
+}
+
+// checkReplication refuses a server whose standby may lack what was
+// acknowledged (PostgreSQL 15, 20.5.1 and 20.6.2).
+func checkReplication(ctx context.Context, db *sql.DB, commit string) error {
+	var standbys string
+	if err := db.QueryRowContext(ctx, `SHOW synchronous_standby_names`).Scan(&standbys); err != nil {
+		return err
+	}
+	const otherwise = ", or accept that a failover forgets draws and revocations with daypass.asynchronous=1 in the connection string"
+	switch {
+	case standbys == "":
+		return errors.New("the connection string names several hosts and the server replicates to none of them synchronously, so that a failover would forget draws that were acknowledged: set synchronous_standby_names" + otherwise)
+	case commit != "on" && commit != "remote_apply":
+		return fmt.Errorf("the connection string names several hosts and synchronous_commit is %s, so that a failover would forget draws that were acknowledged: set it to on"+otherwise, commit)
+	}
+	return nil
 }
 
 // compareBytes gives all columns for text of a step of the schema a collation
@@ -138,6 +216,9 @@ func errConnectionString(dsn string, cause error) error {
 
 // classifyPostgres tells what an error of a connection to PostgreSQL means.
 func classifyPostgres(err error) failure {
+	if errors.Is(err, errWarned) {
+		return unreachable
+	}
 	var connect *pgconn.ConnectError
 	if errors.As(err, &connect) {
 		return unreachable

@@ -87,6 +87,7 @@ func (d *Driver) ExpireRevocations(ctx context.Context, t time.Time, max int) (i
 // nextVersion takes the next n versions and returns the last of them.
 func nextVersion(ctx context.Context, t *tx, n int) (last int64, err error) {
 	const take = `UPDATE counters SET value = value + $1 WHERE name = 'revocations' RETURNING value`
+	t.revoked = true
 	err = t.queryRow(ctx, take, []any{n}, &last)
 	return last, err
 }

@@ -3,6 +3,7 @@ package sqlstate
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"math/rand/v2"
 	"sync/atomic"
@@ -101,7 +102,7 @@ func (s *session) transact(batch []*request) (err error) {
 	defer func() {
 		if err != nil {
 			t.Rollback()
-			s.drop()
+			s.abandon(err)
 		}
 	}()
 	for _, r := range batch {
@@ -112,11 +113,31 @@ func (s *session) transact(batch []*request) (err error) {
 	if err := t.editEntries(ctx, batch); err != nil {
 		return err
 	}
-	if err := t.Commit(); err != nil {
+	if err := t.finish(ctx); err != nil {
+		return err
+	}
+	if err := s.commit(t); err != nil {
 		return &commitError{err}
 	}
 	s.commits.Add(1)
 	return nil
+}
+
+// errWarned says that the server has warned of a commit: it is done there, but
+// may not be on the standby, since the wait for that was cut short.
+var errWarned = errors.New("committed with a warning: the standby may not have it")
+
+// commit commits a transaction, which is done when the server says so without
+// a warning.
+func (s *session) commit(t *tx) error {
+	if s.engine.warned != nil {
+		s.engine.warned.Store(false)
+	}
+	err := t.Commit()
+	if err == nil && s.engine.warned != nil && s.engine.warned.Load() {
+		return errWarned
+	}
+	return err
 }
 
 // run runs the request's job, if it has one. A *daypass.Error is the answer
@@ -147,10 +168,20 @@ func (s *session) begin(ctx context.Context) (*tx, error) {
 	}
 	t, err := s.conn.BeginTx(ctx, s.engine.begin)
 	if err != nil {
-		s.drop()
+		s.abandon(err)
 		return nil, err
 	}
-	return &tx{t, s}, nil
+	return &tx{Tx: t, session: s}, nil
+}
+
+// abandon gives the connection up after a failure. Where that says that the
+// server is not there, or is not the primary any more, the connection is closed
+// even if it seems to work, so that the next one finds the server that is.
+func (s *session) abandon(err error) {
+	if s.conn != nil && s.classify(err) == unreachable {
+		s.conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	s.drop()
 }
 
 // drop gives the connection back, which is closed if it is broken.
@@ -176,6 +207,27 @@ func (s *session) close() error { return errors.Join(s.drop(), s.db.Close()) }
 type tx struct {
 	*sql.Tx
 	session *session
+	// changed says that it changes what is cached by nodes and counted as such,
+	// revoked that it changes revocations.
+	changed, revoked bool
+}
+
+// countChange is what tells nodes that something they have cached was changed.
+const countChange = `UPDATE counters SET value = value + 1 WHERE name = 'changes'`
+
+// finish counts the changes of a transaction and has other nodes told. Counting
+// comes last, since whoever counts holds others up until the commit.
+func (t *tx) finish(ctx context.Context) error {
+	if t.changed {
+		if _, err := t.exec(ctx, countChange); err != nil {
+			return err
+		}
+	}
+	if notify := t.session.engine.notify; notify != "" && (t.changed || t.revoked) {
+		_, err := t.exec(ctx, notify)
+		return err
+	}
+	return nil
 }
 
 // statement returns a prepared statement, nil where the engine's driver

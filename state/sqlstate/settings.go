@@ -53,6 +53,14 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, blob(value))
 	})
 }
 
+// Changes implements state.Driver.
+func (d *Driver) Changes(ctx context.Context) (n int64, err error) {
+	ctx, cancel := d.bound(ctx)
+	defer cancel()
+	err = d.read.QueryRowContext(ctx, `SELECT value FROM counters WHERE name = 'changes'`).Scan(&n)
+	return n, d.fail("Changes", err)
+}
+
 // scanSetting reads a row of selectSetting.
 func scanSetting(row scanner) ([]byte, error) {
 	var v []byte

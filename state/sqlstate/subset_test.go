@@ -16,7 +16,7 @@ import (
 
 // engineFiles hold statements of one engine, which are not held against the
 // subset.
-func engineFiles() []string { return []string{"postgres.go", "sqlite.go"} }
+func engineFiles() []string { return []string{"postgres.go", "postgres_listen.go", "sqlite.go"} }
 
 // A subset is the SQL that statements keep to: words in upper case, from the
 // list in the package comment, and names of the schema.

@@ -99,6 +99,7 @@ func keyCases() []testCase {
 		{"ReadYourWrites", testReadYourWrites},
 		{"KeyPolicy", testKeyPolicy},
 		{"BucketSettings", testBucketSettings},
+		{"Changes", testChanges},
 		{"Canceled", testCanceled},
 	}
 }
