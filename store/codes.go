@@ -36,6 +36,9 @@ func invalidArgument(message, name, value string) error {
 func optional[T any](s *Store) (T, error) {
 	d, ok := capability[T](s.driver)
 	if !ok {
+		if err := supports[T](s.driver); err != nil {
+			return d, err
+		}
 		return d, &daypass.Error{
 			Code: daypass.NotImplemented,
 			Err:  fmt.Errorf("the driver %T is no %T", s.driver, new(T)),

@@ -93,8 +93,12 @@ func (s *Store) complete(ctx context.Context, d Multiparter, req *CompleteReques
 // completed returns the object that an earlier completion has made of the same
 // parts, nil when there is none.
 func (s *Store) completed(ctx context.Context, req *CompleteRequest) *Object {
+	name := req.UploadID
+	if n, ok := capability[UploadNamer](s.driver); ok {
+		name = n.UploadName(name)
+	}
 	obj, err := s.driver.Object(ctx, daypass.ObjectRef{Bucket: req.Bucket, Key: req.Key})
-	if err != nil || obj.UploadID == "" || obj.UploadID != req.UploadID || obj.ETag != multipartETag(req.Parts) {
+	if err != nil || obj.UploadID == "" || obj.UploadID != name || obj.ETag != multipartETag(req.Parts) {
 		return nil
 	}
 	return obj

@@ -54,11 +54,13 @@ type Copier interface {
 	// PreconditionFailed and the errors of req.Encrypt.
 	CopyObject(ctx context.Context, req *CopyRequest) (*Object, error)
 	// CopyPart makes a part of a multipart upload from a range of an object,
-	// sharing its content where the driver can. sum is the MD5 and checksum of
-	// the range, computed by the caller. NoSuchUpload, PreconditionFailed, the
-	// source errors of CopyObject, NotImplemented (this range cannot be shared,
-	// or the source is encrypted, so the caller writes it).
-	CopyPart(ctx context.Context, req *PartCopyRequest, sum PartSums) (*Part, error)
+	// sharing its content where the driver can. sums returns the MD5 and
+	// checksum of the range, which may mean to read it: a driver that learns
+	// them in another way need not call it. NoSuchUpload, PreconditionFailed,
+	// the source errors of CopyObject, the errors of sums, NotImplemented (this
+	// range cannot be shared, or the source is encrypted, so the caller writes
+	// it).
+	CopyPart(ctx context.Context, req *PartCopyRequest, sums func() (PartSums, error)) (*Part, error)
 }
 
 // A PartCopyRequest makes a part from a range of an object.
@@ -159,7 +161,7 @@ func (s *Store) shareSealed(req *CopyRequest, src *Encryption, generation uint32
 
 // streamObject copies by reading and writing.
 func (s *Store) streamObject(ctx context.Context, req *CopyRequest) (*Object, error) {
-	src, body, err := s.openSource(ctx, req.Source, req.SourceETag, req.SourceKey)
+	src, body, err := s.openSource(ctx, req.Source, req.SourceETag, req.SourceKey, RangeHint{})
 	if err != nil {
 		return nil, err
 	}
@@ -180,8 +182,8 @@ func (s *Store) streamObject(ctx context.Context, req *CopyRequest) (*Object, er
 }
 
 // openSource opens what is to be copied, if it has the ETag that is asked for.
-func (s *Store) openSource(ctx context.Context, ref daypass.ObjectRef, etag string, customer *Key) (*Object, Body, error) {
-	src, body, err := s.driver.OpenObject(ctx, ref)
+func (s *Store) openSource(ctx context.Context, ref daypass.ObjectRef, etag string, customer *Key, hint RangeHint) (*Object, Body, error) {
+	src, body, err := s.openHinted(ctx, ref, hint)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -193,6 +195,14 @@ func (s *Store) openSource(ctx context.Context, ref daypass.ObjectRef, etag stri
 		return nil, nil, err
 	}
 	return src, body, nil
+}
+
+// openHinted opens an object, with a hint where the driver takes one.
+func (s *Store) openHinted(ctx context.Context, ref daypass.ObjectRef, hint RangeHint) (*Object, Body, error) {
+	if d, ok := capability[RangeOpener](s.driver); ok {
+		return d.OpenObjectRange(ctx, ref, hint)
+	}
+	return s.driver.OpenObject(ctx, ref)
 }
 
 // CheckSource reports whether the source of a copy has the ETag that the caller
@@ -225,23 +235,39 @@ func (s *Store) CopyPart(ctx context.Context, req *PartCopyRequest) (*Part, erro
 	if err != nil {
 		return nil, wrap(op, err)
 	}
-	src, body, err := s.openSource(ctx, req.Source, req.SourceETag, req.SourceKey)
+	for try := 1; ; try++ {
+		p, err := s.copyPart(ctx, d, upload, req)
+		// The body of a source that is replaced while it is read may end.
+		if daypass.CodeOf(err) == daypass.PreconditionFailed && req.SourceETag == "" && try < copyTries {
+			continue
+		}
+		return p.of(upload), wrap(op, err)
+	}
+}
+
+// copyTries bounds how often a copy begins anew because its source is replaced
+// all the time.
+const copyTries = 16
+
+// copyPart makes a part of the source as it is now. PreconditionFailed: it was
+// replaced meanwhile.
+func (s *Store) copyPart(ctx context.Context, d Multiparter, upload *MultipartUpload, req *PartCopyRequest) (*Part, error) {
+	src, body, err := s.openSource(ctx, req.Source, req.SourceETag, req.SourceKey, RangeHint{Lazy: true})
 	if err != nil {
-		return nil, wrap(op, sourceError(err))
+		return nil, sourceError(err)
 	}
 	defer body.Close()
 	if _, err := s.uploadKey(upload, req.CustomerKey); err != nil {
-		return nil, wrap(op, err)
+		return nil, err
 	}
 	c := partCopy{store: s, req: *req, upload: upload, src: src, body: body}
 	if copier, ok := capability[Copier](s.driver); ok && src.Encryption == nil && upload.Encryption == nil {
 		c.copier = copier
 	}
 	if err := c.prepare(); err != nil {
-		return nil, wrap(op, err)
+		return nil, err
 	}
-	p, err := c.run(ctx, d)
-	return p.of(upload), wrap(op, err)
+	return c.run(ctx, d)
 }
 
 // sourceError answers the attempt to copy a delete marker as S3 does.
@@ -286,11 +312,7 @@ func (c *partCopy) prepare() error {
 // not, or where the source has just been replaced.
 func (c *partCopy) run(ctx context.Context, d Multiparter) (*Part, error) {
 	if c.copier != nil {
-		sums, err := c.sums()
-		if err != nil {
-			return nil, err
-		}
-		p, err := c.copier.CopyPart(ctx, &c.req, sums)
+		p, err := c.copier.CopyPart(ctx, &c.req, c.sums)
 		switch daypass.CodeOf(err) {
 		case daypass.NotImplemented, daypass.PreconditionFailed, daypass.NoSuchKey, daypass.NoSuchVersion:
 		default:

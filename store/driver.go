@@ -71,13 +71,42 @@ type Enclosing interface {
 	Inside() Driver
 }
 
+// Can reports whether a driver can do what an optional interface is for.
+func Can[T any](d Driver) bool {
+	_, ok := capability[T](d)
+	return ok
+}
+
 // capability returns the driver as one of the optional interfaces.
 func capability[T any](d Driver) (T, bool) {
 	found, ok := d.(T)
-	if e, encloses := d.(Enclosing); ok && encloses {
-		_, ok = capability[T](e.Inside())
+	if !ok {
+		return found, false
 	}
-	return found, ok
+	if e, encloses := d.(Enclosing); encloses {
+		_, ok = capability[T](e.Inside())
+		return found, ok
+	}
+	return found, supports[T](d) == nil
+}
+
+// supports returns nil, or why a driver cannot do what an optional interface is
+// for. NotImplemented.
+func supports[T any](d Driver) error {
+	if e, encloses := d.(Enclosing); encloses {
+		return supports[T](e.Inside())
+	}
+	l, limited := d.(Limited)
+	if !limited {
+		return nil
+	}
+	switch any((*T)(nil)).(type) {
+	case *Versioner:
+		return l.Supports(FeatureVersions)
+	case *Locker:
+		return l.Supports(FeatureObjectLock)
+	}
+	return nil
 }
 
 // A Bucket is a container of objects.
@@ -164,7 +193,8 @@ type Object struct {
 	// Parts are those parts, in order, with number, size and checksums. There
 	// may be thousands, so only OpenObject fills them in.
 	Parts []Part
-	// UploadID is the multipart upload that made the object, if one did.
+	// UploadID is the multipart upload that made the object, if one did, or
+	// what an UploadNamer calls it.
 	UploadID string
 	// Encryption is how the body is encrypted; nil is not at all.
 	Encryption *Encryption

@@ -135,9 +135,13 @@ func (s *Store) rewrap(fromBucket, fromKey string, e *Encryption, bucket, key st
 // newEncryption returns a random object key and how it is kept, nil where none
 // is asked for. NotImplemented.
 func (s *Store) newEncryption(ctx context.Context, bucket, key string, want Sealing) (e *Encryption, k Key, err error) {
-	switch want.SSE {
-	case NoSSE:
+	if want.SSE == NoSSE {
 		return nil, k, nil
+	}
+	if err := s.Supports(FeatureEncryption); err != nil {
+		return nil, k, err
+	}
+	switch want.SSE {
 	case SSES3:
 		if s.wrapping == nil {
 			return nil, k, errNoWrapping()

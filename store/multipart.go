@@ -53,6 +53,14 @@ type Multiparter interface {
 	AbortUpload(ctx context.Context, bucket, key, id string) error
 }
 
+// An UploadNamer is a driver whose objects know less of the upload that made
+// them than its ID.
+type UploadNamer interface {
+	// UploadName returns what Object.UploadID is for the object that an upload
+	// makes, empty for an ID that no upload has.
+	UploadName(uploadID string) string
+}
+
 // A MultipartUpload is an upload in parts.
 type MultipartUpload struct {
 	Bucket, Key, ID string

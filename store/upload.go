@@ -32,7 +32,7 @@ type Upload struct {
 	want []byte // the digest that ChecksumValue stands for, or nil
 
 	size int64
-	md5  hash.Hash
+	md5  hash.Hash // nil after ForeignETag
 	// checksum computes opts.Checksum. It is also payload when both are
 	// SHA-256, so that the body is hashed once.
 	checksum hash.Hash
@@ -143,6 +143,24 @@ func (u *Upload) sumFor(m *MultipartUpload) error {
 	return nil
 }
 
+// ForeignETag says that whoever keeps the body gives it an ETag, so that no MD5
+// is computed where the client promised none; then ETag returns "". It must be
+// called before the first Read.
+func (u *Upload) ForeignETag() {
+	if u.opts.MD5 == nil && u.sealer == nil {
+		u.md5 = nil
+	}
+}
+
+// Promised returns the checksum that the client has declared before the body,
+// which is that of every body that ends well; none where it did not.
+func (u *Upload) Promised() []Checksum {
+	if u.want == nil {
+		return nil
+	}
+	return []Checksum{newChecksum(u.opts.Checksum, u.want)}
+}
+
 // Read implements io.Reader.
 func (u *Upload) Read(p []byte) (int, error) {
 	if u.sealer != nil {
@@ -185,7 +203,9 @@ func (u *Upload) take(p []byte) error {
 			Message: "The request body is longer than its declared size.",
 		}
 	}
-	u.md5.Write(p)
+	if u.md5 != nil {
+		u.md5.Write(p)
+	}
 	u.checksum.Write(p)
 	if u.payload != nil && u.payload != u.checksum {
 		u.payload.Write(p)
@@ -202,18 +222,20 @@ func (u *Upload) finish() error {
 	if u.opts.Size >= 0 && u.size < u.opts.Size {
 		return incompleteBody(nil)
 	}
-	sum := u.md5.Sum(nil)
 	digest := u.checksum.Sum(nil)
 	if err := u.checkPayload(); err != nil {
 		return err
 	}
-	if err := u.checkMD5(sum); err != nil {
-		return err
+	if u.md5 != nil {
+		sum := u.md5.Sum(nil)
+		if err := u.checkMD5(sum); err != nil {
+			return err
+		}
+		u.setETag(sum)
 	}
 	if err := u.checkChecksum(digest); err != nil {
 		return err
 	}
-	u.setETag(sum)
 	u.checksums = []Checksum{newChecksum(u.opts.Checksum, digest)}
 	if u.also != nil {
 		u.checksums = append(u.checksums, newChecksum(u.alsoAlgorithm, u.also.Sum(nil)))

@@ -53,7 +53,42 @@ func TestStoreConformance(t *testing.T) {
 		t.Cleanup(func() { d.Close() })
 		return Store(d, c, nil)
 	})
+	remoteOperations(t, c)
 	c.want(t, StoreOperations())
+}
+
+// remote can do what only drivers can that ask another server.
+type remote struct{ *diskstore.Driver }
+
+func (d remote) OpenObjectRange(ctx context.Context, ref daypass.ObjectRef, _ store.RangeHint) (*store.Object, store.Body, error) {
+	return d.OpenObject(ctx, ref)
+}
+
+func (remote) RedirectURL(_ context.Context, req store.RedirectRequest) (string, bool, error) {
+	return "https://engine.example/" + req.Ref.Key, true, nil
+}
+
+func remoteOperations(t *testing.T, c counted) {
+	d, err := diskstore.Open(diskstore.Options{Dir: t.TempDir(), MinFree: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := store.New(Store(remote{d}, c, nil))
+	defer s.Close()
+	if _, err := s.CreateBucket(t.Context(), store.Bucket{Name: "bucket"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, "a", "content")
+	ref := daypass.ObjectRef{Bucket: "bucket", Key: "a"}
+	obj, body, err := s.OpenRange(t.Context(), ref, nil, store.RangeHint{})
+	if err != nil || obj.Size != int64(len("content")) {
+		t.Fatalf("%+v, %v", obj, err)
+	}
+	body.Close()
+	url, ok, err := s.RedirectURL(t.Context(), store.RedirectRequest{Ref: ref})
+	if url != "https://engine.example/a" || !ok || err != nil {
+		t.Errorf("%q, %v, %v", url, ok, err)
+	}
 }
 
 func TestStateConformance(t *testing.T) {
@@ -86,7 +121,8 @@ func TestEveryMethod(t *testing.T) {
 		operations, methods []string
 	}{
 		{StoreOperations(), methods(reflect.TypeFor[store.Driver](), reflect.TypeFor[store.Versioner](), reflect.TypeFor[store.Updater](),
-			reflect.TypeFor[store.Multiparter](), reflect.TypeFor[store.Copier](), reflect.TypeFor[store.Locker](), reflect.TypeFor[store.Rewrapper]())},
+			reflect.TypeFor[store.Multiparter](), reflect.TypeFor[store.Copier](), reflect.TypeFor[store.Locker](), reflect.TypeFor[store.Rewrapper](),
+			reflect.TypeFor[store.Redirector]())},
 		{StateOperations(), methods(reflect.TypeFor[state.Driver]())},
 	} {
 		if got := slices.Sorted(slices.Values(tt.operations)); !slices.Equal(got, tt.methods) {

@@ -24,6 +24,7 @@ const (
 	doSetBucketSetting
 	doHasBucketSetting
 	doDeleteBucketSettings
+	doChanges
 	doUpdateEntry
 	doEntry
 	doPassEntries
@@ -62,6 +63,7 @@ func StateOperations() []string {
 		doSetBucketSetting:     "SetBucketSetting",
 		doHasBucketSetting:     "HasBucketSetting",
 		doDeleteBucketSettings: "DeleteBucketSettings",
+		doChanges:              "Changes",
 		doUpdateEntry:          "UpdateEntry",
 		doEntry:                "Entry",
 		doPassEntries:          "PassEntries",
@@ -198,6 +200,21 @@ func (d *stateDriver) DeleteBucketSettings(ctx context.Context, bucketID string)
 	ctx, c := d.calls.begin(ctx, doDeleteBucketSettings)
 	defer c.done(&err)
 	return d.Driver.DeleteBucketSettings(ctx, bucketID)
+}
+
+// Changes implements state.SettingDriver.
+func (d *stateDriver) Changes(ctx context.Context) (_ int64, err error) {
+	ctx, c := d.calls.begin(ctx, doChanges)
+	defer c.done(&err)
+	return d.Driver.Changes(ctx)
+}
+
+// Changed implements state.Notifier, for drivers that do.
+func (d *stateDriver) Changed() <-chan struct{} {
+	if n, ok := d.Driver.(state.Notifier); ok {
+		return n.Changed()
+	}
+	return nil
 }
 
 // UpdateEntry implements state.LedgerDriver.

@@ -33,6 +33,7 @@ const (
 	opSetObjectLock
 	opUpdateLock
 	opRewrap
+	opRedirectURL
 )
 
 // StoreOperations are the names of a store driver's operations, by index.
@@ -62,6 +63,7 @@ func StoreOperations() []string {
 		opSetObjectLock:   "SetObjectLock",
 		opUpdateLock:      "UpdateLock",
 		opRewrap:          "Rewrap",
+		opRedirectURL:     "RedirectURL",
 	}
 }
 
@@ -78,7 +80,11 @@ var (
 	_ store.Multiparter = (*storeDriver)(nil)
 	_ store.Copier      = (*storeDriver)(nil)
 	_ store.Locker      = (*storeDriver)(nil)
+	_ store.UploadNamer = (*storeDriver)(nil)
 	_ store.Rewrapper   = (*storeDriver)(nil)
+	_ store.Limited     = (*storeDriver)(nil)
+	_ store.Redirector  = (*storeDriver)(nil)
+	_ store.RangeOpener = (*storeDriver)(nil)
 )
 
 // Store returns a driver that can do what d can and tells how long it takes.
@@ -138,6 +144,16 @@ func (d *storeDriver) OpenObject(ctx context.Context, ref daypass.ObjectRef) (_ 
 	defer c.done(&err)
 	return d.Driver.OpenObject(ctx, ref)
 }
+
+// OpenObjectRange implements store.RangeOpener.
+func (d *storeDriver) OpenObjectRange(ctx context.Context, ref daypass.ObjectRef, hint store.RangeHint) (_ *store.Object, _ store.Body, err error) {
+	ctx, c := d.calls.begin(ctx, opOpenObject)
+	defer c.done(&err)
+	return d.Driver.(store.RangeOpener).OpenObjectRange(ctx, ref, hint)
+}
+
+// Supports implements store.Limited. It asks nobody.
+func (d *storeDriver) Supports(f store.Feature) error { return d.Driver.(store.Limited).Supports(f) }
 
 // DeleteObject implements store.Driver.
 func (d *storeDriver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, opts store.DeleteOptions) (_ store.Deleted, err error) {
@@ -231,10 +247,15 @@ func (d *storeDriver) CopyObject(ctx context.Context, req *store.CopyRequest) (_
 }
 
 // CopyPart implements store.Copier.
-func (d *storeDriver) CopyPart(ctx context.Context, req *store.PartCopyRequest, sum store.PartSums) (_ *store.Part, err error) {
+func (d *storeDriver) CopyPart(ctx context.Context, req *store.PartCopyRequest, sums func() (store.PartSums, error)) (_ *store.Part, err error) {
 	ctx, c := d.calls.begin(ctx, opCopyPart)
 	defer c.done(&err)
-	return d.Driver.(store.Copier).CopyPart(ctx, req, sum)
+	return d.Driver.(store.Copier).CopyPart(ctx, req, sums)
+}
+
+// UploadName implements store.UploadNamer.
+func (d *storeDriver) UploadName(uploadID string) string {
+	return d.Driver.(store.UploadNamer).UploadName(uploadID)
 }
 
 // SetObjectLock implements store.Locker.
@@ -256,4 +277,11 @@ func (d *storeDriver) Rewrap(ctx context.Context, after []byte, rewrap store.Rew
 	ctx, c := d.calls.begin(ctx, opRewrap)
 	defer c.done(&err)
 	return d.Driver.(store.Rewrapper).Rewrap(ctx, after, rewrap)
+}
+
+// RedirectURL implements store.Redirector.
+func (d *storeDriver) RedirectURL(ctx context.Context, req store.RedirectRequest) (_ string, _ bool, err error) {
+	ctx, c := d.calls.begin(ctx, opRedirectURL)
+	defer c.done(&err)
+	return d.Driver.(store.Redirector).RedirectURL(ctx, req)
 }

@@ -38,11 +38,17 @@ var rules = []rule{
 		"google.golang.org/protobuf/encoding/protowire",
 	}},
 
+	{dir: "store/s3store", own: []string{".", "store"}, third: []string{
+		"github.com/aws/aws-sdk-go-v2",
+		"github.com/aws/smithy-go", // the parts that the AWS SDK is made of
+	}},
+
 	{dir: "lifecycle", own: []string{".", "s3", "store"}},
 
 	{dir: "state", own: []string{"."}},
 	{dir: "state/statetest", own: []string{".", "state"}},
-	{dir: "state/ledgertest", own: []string{".", "state"}, third: []string{"pgregory.net/rapid"}},
+	{dir: "state/ledgertest", own: []string{".", "state"}, third: []string{"pgregory.net/rapid", "github.com/anishathalye/porcupine"}},
+	{dir: "state/shards", own: []string{".", "state"}},
 	{dir: "state/sqlstate", own: []string{".", "state"}, third: []string{
 		"github.com/jackc/pgx/v5",
 		"modernc.org/sqlite",
@@ -70,6 +76,8 @@ var rules = []rule{
 	{dir: "internal/leaks", own: []string{".", "sign"}},
 	{dir: "internal/instrument", own: []string{".", "store", "state"}},
 	{dir: "internal/layering"},
+	{dir: "internal/scalesim"},
+	{dir: "internal/scalesim/measure", own: []string{"limits", "sign"}},
 	{dir: "internal/tracing", own: []string{".", "audit", "s3", "server", "state"}, third: []string{
 		"go.opentelemetry.io/otel",
 		"google.golang.org/protobuf/encoding/protowire",

@@ -88,7 +88,7 @@ func (e *edit) copyKey(b *bucket, req *store.CopyRequest, rec *objectRecord) err
 }
 
 // CopyPart implements store.Copier.
-func (d *Driver) CopyPart(ctx context.Context, req *store.PartCopyRequest, sum store.PartSums) (*store.Part, error) {
+func (d *Driver) CopyPart(ctx context.Context, req *store.PartCopyRequest, sums func() (store.PartSums, error)) (*store.Part, error) {
 	from, err := d.bucket(req.Source.Bucket)
 	if err != nil {
 		return nil, err
@@ -98,6 +98,10 @@ func (d *Driver) CopyPart(ctx context.Context, req *store.PartCopyRequest, sum s
 		return nil, err
 	}
 	if err := d.checkSpace(0); err != nil {
+		return nil, err
+	}
+	sum, err := sums()
+	if err != nil {
 		return nil, err
 	}
 	rec := &partRecord{Part: store.Part{

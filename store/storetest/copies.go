@@ -43,6 +43,7 @@ func testCopy(s *suite) {
 			Bucket: bucketName, Key: "copy", Owner: "copier", ModTime: now, Metadata: req.Metadata, Tags: req.Tags,
 			ACL: req.ACL, Size: src.Size, ETag: src.ETag, Checksums: src.Checksums, IsLatest: true,
 		}
+		s.sameTime(want, made)
 		if diff := cmp.Diff(want, made); diff != "" {
 			s.Errorf("CopyObject (-want +got):\n%s", diff)
 		}
@@ -115,7 +116,7 @@ func testCopyVersions(s *suite) {
 	restore := &store.CopyRequest{Source: versionRef("key", old.VersionID), Bucket: bucketName, Key: "key"}
 	made, err := s.store.CopyObject(s.ctx, restore)
 	s.must(err)
-	if made.VersionID == old.VersionID || !versionIDPattern.MatchString(made.VersionID) {
+	if made.VersionID == old.VersionID || !s.isVersionID(made.VersionID) {
 		s.Errorf("the copy of version %q is version %q", old.VersionID, made.VersionID)
 	}
 	s.removeVersion("key", old.VersionID)
@@ -160,6 +161,7 @@ func testCopyRace(s *suite) {
 			obj, data, err := s.get(to)
 			switch {
 			case daypass.CodeOf(err) == daypass.NoSuchKey:
+			case s.has(BodyEnds) && daypass.CodeOf(err) == daypass.PreconditionFailed:
 			case err != nil:
 				s.Errorf("reading while it is copied: %v", err)
 			case !bytes.Equal(data, bodies[obj.ETag]):

@@ -16,8 +16,9 @@ import (
 )
 
 // Run checks a driver. open returns an empty one for a test and closes it in
-// the test's cleanup. What a driver does not implement is skipped.
-func Run(t *testing.T, open func(t *testing.T) store.Driver) {
+// the test's cleanup. What a driver does not implement is skipped, and traits are
+// what it does otherwise.
+func Run(t *testing.T, open func(t *testing.T) store.Driver, traits ...Trait) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := open(t)
@@ -26,7 +27,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Driver) {
 					t.Skip(reason)
 				}
 			}
-			tt.run(&suite{T: t, driver: d, store: store.New(d), ctx: t.Context()})
+			tt.run(&suite{T: t, driver: d, store: store.New(d), ctx: t.Context(), traits: traits})
 		})
 	}
 }
@@ -122,10 +123,10 @@ type needs = []func(store.Driver) (missing string)
 
 // lacks says what is missing unless the driver implements an interface.
 func lacks[T any](d store.Driver) string {
-	if _, ok := d.(T); ok {
+	if store.Can[T](d) {
 		return ""
 	}
-	return fmt.Sprintf("%T does not implement %v", d, reflect.TypeFor[T]())
+	return fmt.Sprintf("%T cannot do what %v is for", d, reflect.TypeFor[T]())
 }
 
 // bucketName is the bucket of most tests.
@@ -139,6 +140,8 @@ type suite struct {
 	*testing.T
 	store  *store.Store
 	driver store.Driver // below store
+	traits []Trait
+	began  time.Time // see now
 	ctx    context.Context
 }
 

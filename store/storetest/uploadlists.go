@@ -73,14 +73,14 @@ func testListUploadsModel(s *suite) {
 		s.createBucket(bucket)
 		type begun struct{ key, id string }
 		var all []begun
-		for _, key := range rapid.SliceOfN(word(1, 3), 0, 12).Draw(t, "keys") {
+		for _, key := range rapid.SliceOfN(s.word(1, 3), 0, 12).Draw(t, "keys") {
 			u, err := s.store.CreateUpload(s.ctx, &store.MultipartUpload{Bucket: bucket, Key: key})
 			s.must(err)
 			all = append(all, begun{key, u.ID})
 		}
 		slices.SortStableFunc(all, func(a, b begun) int { return strings.Compare(a.key, b.key) })
 		req := store.UploadsRequest{
-			Bucket: bucket, Prefix: word(0, 2).Draw(t, "prefix"), Delimiter: word(0, 1).Draw(t, "delimiter"),
+			Bucket: bucket, Prefix: s.word(0, 2).Draw(t, "prefix"), Delimiter: s.word(0, 1).Draw(t, "delimiter"),
 			Max: rapid.IntRange(1, 5).Draw(t, "max"),
 		}
 		var want, got []string

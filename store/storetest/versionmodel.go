@@ -25,16 +25,18 @@ type modelVersion struct {
 type versionModel struct {
 	*suite
 	bucket string
-	state  store.Versioning
-	keys   map[string][]*modelVersion
-	n      int // counts bodies, so that each is another
+	// keyNames are the keys that there may be.
+	keyNames *rapid.Generator[string]
+	state    store.Versioning
+	keys     map[string][]*modelVersion
+	n        int // counts bodies, so that each is another
 }
 
 func testVersionsModel(s *suite) {
 	var round int
 	rapid.Check(s.T, func(t *rapid.T) {
 		round++
-		m := &versionModel{suite: s, bucket: fmt.Sprintf("bucket-%d", round), keys: make(map[string][]*modelVersion)}
+		m := &versionModel{suite: s, keyNames: s.modelKeys(), bucket: fmt.Sprintf("bucket-%d", round), keys: make(map[string][]*modelVersion)}
 		s.createBucket(m.bucket)
 		t.Repeat(map[string]func(*rapid.T){
 			"put":            m.put,
@@ -49,7 +51,9 @@ func testVersionsModel(s *suite) {
 }
 
 // modelKeys are few, and such that a wrong order or escape shows.
-var modelKeys = rapid.SampledFrom([]string{"a", "a\x00", "a/b", "a/c", "b"})
+func (s *suite) modelKeys() *rapid.Generator[string] {
+	return rapid.SampledFrom([]string{"a", s.keyAfter("a"), "a/b", "a/c", "b"})
+}
 
 func (m *versionModel) ref(key, id string) daypass.ObjectRef {
 	return daypass.ObjectRef{Bucket: m.bucket, Key: key, VersionID: id}
@@ -73,7 +77,7 @@ func (m *versionModel) add(v *modelVersion) {
 
 func (m *versionModel) put(t *rapid.T) {
 	m.n++
-	v := &modelVersion{key: modelKeys.Draw(t, "key"), data: pattern(m.n, []int{0, 5, 2000}[m.n%3])}
+	v := &modelVersion{key: m.keyNames.Draw(t, "key"), data: pattern(m.n, []int{0, 5, 2000}[m.n%3])}
 	body, err := store.NewUpload(bytes.NewReader(v.data), store.UploadOptions{Size: -1})
 	m.must(err)
 	obj, err := m.store.PutObject(m.ctx, &store.PutRequest{Bucket: m.bucket, Key: v.key, Body: body})
@@ -87,7 +91,7 @@ func (m *versionModel) newID(t *rapid.T, id string) string {
 	switch {
 	case m.state == store.VersioningOff && id == "", m.state == store.VersioningSuspended && id == store.NullVersion:
 		return store.NullVersion
-	case m.state == store.VersioningEnabled && versionIDPattern.MatchString(id):
+	case m.state == store.VersioningEnabled && m.isVersionID(id):
 		return id
 	}
 	t.Fatalf("a version %q while versioning is %q", id, m.state)
@@ -95,7 +99,7 @@ func (m *versionModel) newID(t *rapid.T, id string) string {
 }
 
 func (m *versionModel) delete(t *rapid.T) {
-	key := modelKeys.Draw(t, "key")
+	key := m.keyNames.Draw(t, "key")
 	d, err := m.store.DeleteObject(m.ctx, m.ref(key, ""), store.DeleteOptions{})
 	m.must(err)
 	if m.state == store.VersioningOff {
@@ -107,6 +111,12 @@ func (m *versionModel) delete(t *rapid.T) {
 	}
 	if !d.DeleteMarker {
 		t.Fatalf("DeleteObject: %+v", d)
+	}
+	if vs := m.keys[key]; m.has(OneMarker) && m.state == store.VersioningEnabled && len(vs) > 0 && vs[0].marker {
+		if d.VersionID != vs[0].id {
+			t.Fatalf("DeleteObject below the marker %q: %+v", vs[0].id, d)
+		}
+		return
 	}
 	m.add(&modelVersion{key: key, id: m.newID(t, d.VersionID), marker: true})
 }
@@ -126,7 +136,7 @@ func (m *versionModel) anyVersion(t *rapid.T, key string) (v *modelVersion, id s
 }
 
 func (m *versionModel) deleteVersion(t *rapid.T) {
-	key := modelKeys.Draw(t, "key")
+	key := m.keyNames.Draw(t, "key")
 	v, id := m.anyVersion(t, key)
 	d, err := m.store.DeleteObject(m.ctx, m.ref(key, id), store.DeleteOptions{})
 	m.must(err)
@@ -137,7 +147,7 @@ func (m *versionModel) deleteVersion(t *rapid.T) {
 }
 
 func (m *versionModel) update(t *rapid.T) {
-	key := modelKeys.Draw(t, "key")
+	key := m.keyNames.Draw(t, "key")
 	v, id := m.anyVersion(t, key)
 	tags := []store.Tag{{Key: "n", Value: fmt.Sprint(m.n)}}
 	_, err := m.store.UpdateObject(m.ctx, m.ref(key, id), store.Update{Tags: &tags})
@@ -197,7 +207,7 @@ func (m *versionModel) compare(t *rapid.T, v *modelVersion, obj *store.Object, e
 	if len(obj.Tags) > 0 {
 		tag = obj.Tags[0].Value
 	}
-	if cmp.Or(obj.VersionID, store.NullVersion) != v.id || obj.IsLatest != latest || tag != v.tag ||
+	if cmp.Or(obj.VersionID, store.NullVersion) != v.id || obj.IsLatest != latest && !m.has(NotLatest) || tag != v.tag ||
 		obj.Size != int64(len(v.data)) {
 		t.Fatalf("version %q of %q, latest %v: got %+v", v.id, v.key, latest, obj)
 	}
