@@ -155,3 +155,23 @@ func TestNeedsState(t *testing.T) {
 		}
 	}
 }
+
+// TestNeedsServing: only what is settled when a request is admitted holds for a
+// client that is sent elsewhere.
+func TestNeedsServing(t *testing.T) {
+	for _, v := range values {
+		s, err := parseOne(v.limit, v.good[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit, ok := s.NeedsServing()
+		settled := v.limit == limits.Name || v.limit == limits.NotBefore || v.limit == limits.Until || v.limit == limits.Prefix || v.limit == limits.TLS
+		if ok == settled || ok && limit != v.limit {
+			t.Errorf("%s needs serving: %q, %v", v.limit, limit, ok)
+		}
+	}
+	var none *limits.Set
+	if _, ok := none.NeedsServing(); ok {
+		t.Error("no limits need serving")
+	}
+}

@@ -104,3 +104,17 @@ func (s *Set) NeedsState() (limit string, ok bool) {
 	}
 	return "", false
 }
+
+// NeedsServing returns the first limit that holds only while the server that
+// admitted a request also serves it, so that a client is not sent elsewhere.
+func (s *Set) NeedsServing() (limit string, ok bool) {
+	if s == nil {
+		return "", false
+	}
+	for i := range table {
+		if r := &table[i]; !r.once && r.has(s) {
+			return r.name, true
+		}
+	}
+	return "", false
+}

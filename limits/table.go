@@ -23,6 +23,9 @@ type row struct {
 	where string
 	// state says that only shared state can enforce the limit.
 	state bool
+	// once says that admitting a request is all that the limit asks for, so that
+	// it holds for a client that is sent elsewhere then.
+	once bool
 	// words say what the limit means, as sentences.
 	words func(s *Set) string
 }
@@ -38,26 +41,26 @@ var table = [...]row{
 	{name: ETag, parse: parseETag, has: func(s *Set) bool { return s.ETag != "" }, encode: func(s *Set) string { return bareETag(s.ETag) },
 		in: isDownload, where: "GetObject and HeadObject", words: etagWords},
 	{name: IP, parse: parseIP, has: func(s *Set) bool { return len(s.IP) > 0 }, encode: encodeIP, words: ipWords},
-	{name: Name, parse: parseName, has: func(s *Set) bool { return s.Name != "" }, encode: func(s *Set) string { return s.Name }, words: nameWords},
+	{name: Name, parse: parseName, has: func(s *Set) bool { return s.Name != "" }, encode: func(s *Set) string { return s.Name }, words: nameWords, once: true},
 	{name: NotBefore, parse: parseNotBefore, has: func(s *Set) bool { return !s.NotBefore.IsZero() },
-		encode: func(s *Set) string { return formatTime(s.NotBefore) }, words: notBeforeWords},
+		encode: func(s *Set) string { return formatTime(s.NotBefore) }, words: notBeforeWords, once: true},
 	{name: Origin, parse: parseOrigins, has: func(s *Set) bool { return len(s.Origins) > 0 }, encode: encodeOrigins, words: originWords},
 	{name: Overwrite, parse: parseOverwrite, has: func(s *Set) bool { return s.NoOverwrite }, encode: constant("no"),
 		in: isUpload, where: "PutObject and PostObject", words: overwriteWords},
 	{name: PIN, parse: parsePIN, has: func(s *Set) bool { return s.PIN != nil }, encode: func(s *Set) string { return s.PIN.String() },
 		state: true, words: pinWords},
 	{name: Prefix, parse: parsePrefix, has: func(s *Set) bool { return s.Prefix != "" }, encode: func(s *Set) string { return s.Prefix },
-		in: isTree, where: "GetObject, HeadObject and ListObjectsV2", words: prefixWords},
+		in: isTree, where: "GetObject, HeadObject and ListObjectsV2", words: prefixWords, once: true},
 	{name: Rate, parse: parseRate, has: func(s *Set) bool { return s.Rate != 0 }, encode: func(s *Set) string { return decimal(s.Rate) },
 		in: hasBody, where: "GetObject, HeadObject, PutObject, UploadPart and PostObject", words: rateWords},
 	{name: Size, parse: parseSize, has: func(s *Set) bool { return s.Size != nil },
 		encode: func(s *Set) string { return decimal(s.Size.Min) + "-" + decimal(s.Size.Max) },
 		in:     isSized, where: "PutObject, UploadPart and PostObject", words: sizeWords},
-	{name: TLS, parse: parseTLS, has: func(s *Set) bool { return s.TLS }, encode: constant("required"), words: tlsWords},
+	{name: TLS, parse: parseTLS, has: func(s *Set) bool { return s.TLS }, encode: constant("required"), words: tlsWords, once: true},
 	{name: Type, parse: parseTypes, has: func(s *Set) bool { return len(s.Types) > 0 }, encode: encodeTypes,
 		in: isUpload, where: "PutObject and PostObject", words: typeWords},
 	{name: Until, parse: parseUntil, has: func(s *Set) bool { return !s.Until.IsZero() },
-		encode: func(s *Set) string { return formatTime(s.Until) }, words: untilWords},
+		encode: func(s *Set) string { return formatTime(s.Until) }, words: untilWords, once: true},
 	{name: Uses, parse: parseUses, has: func(s *Set) bool { return s.Uses != 0 }, encode: func(s *Set) string { return decimal(s.Uses) },
 		in: isCounted, where: "GetObject, HeadObject and writes", state: true, words: usesWords},
 }

@@ -243,6 +243,10 @@ func signError(err error) error {
 	}
 	if e.Code == "" {
 		out.Code = daypass.InternalError
+		// State that is out of reach is no fault of the node.
+		if daypass.CodeOf(e.Err) == daypass.ServiceUnavailable {
+			out.Code = daypass.ServiceUnavailable
+		}
 	}
 	return out
 }

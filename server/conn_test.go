@@ -305,7 +305,7 @@ func (panicKeys) AccessKey(context.Context, string) (daypass.AccessKey, error) {
 
 // TestKeySourceFails checks that a failure to look a key up is not a refusal.
 func TestKeySourceFails(t *testing.T) {
-	e := newEnv(t, func(c *Config) { c.Keys = failingKeys{} })
+	e := newEnv(t, func(c *Config) { c.Keys = failingKeys{errors.New("database on fire")} })
 	r := e.send(e.query("GET", "key"))
 	e.want(r, 500, "InternalError")
 	if strings.Contains(r.body, "database") {
@@ -313,10 +313,22 @@ func TestKeySourceFails(t *testing.T) {
 	}
 }
 
-type failingKeys struct{}
+// TestKeySourceOutOfReach checks that a look-up to try again says so.
+func TestKeySourceOutOfReach(t *testing.T) {
+	e := newEnv(t, func(c *Config) {
+		c.Keys = failingKeys{&daypass.Error{Code: daypass.ServiceUnavailable, Err: errors.New("database out of reach")}}
+	})
+	r := e.send(e.query("GET", "key"))
+	if e.want(r, 503, "ServiceUnavailable"); r.header.Get("Retry-After") != "1" || strings.Contains(r.body, "database") {
+		t.Errorf("Retry-After %q, %s", r.header.Get("Retry-After"), r.body)
+	}
+}
 
-func (failingKeys) AccessKey(context.Context, string) (daypass.AccessKey, error) {
-	return daypass.AccessKey{}, errors.New("database on fire")
+// failingKeys fails with an error.
+type failingKeys struct{ err error }
+
+func (k failingKeys) AccessKey(context.Context, string) (daypass.AccessKey, error) {
+	return daypass.AccessKey{}, k.err
 }
 
 // brokenDriver has one object, which cannot be read to its end.

@@ -170,12 +170,12 @@ func (d *deliberation) sse() (string, bool) {
 }
 
 // openObject opens the object of the call with the key that it brings.
-func (s *Server) openObject(c *call) (*store.Object, store.Body, error) {
+func (s *Server) openObject(c *call, hint store.RangeHint) (*store.Object, store.Body, error) {
 	key, err := s.customerKey(c, customerTarget)
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.store.OpenWithKey(c.r.Context(), c.ref, key)
+	return s.store.OpenRange(c.r.Context(), c.ref, key, hint)
 }
 
 // statObject returns what is known of the object of the call, if the key that
@@ -217,6 +217,9 @@ func (s *Server) getBucketEncryption(w *response, c *call) error {
 // putBucketEncryption sets how new objects are encrypted (S3 API reference,
 // PutBucketEncryption).
 func (s *Server) putBucketEncryption(w *response, c *call) error {
+	if err := s.store.Supports(store.FeatureEncryption); err != nil {
+		return err
+	}
 	body, err := c.document(w, s3.MaxBucketBody)
 	if err != nil {
 		return err

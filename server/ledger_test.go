@@ -39,6 +39,8 @@ func newMemoryDriver() *memoryDriver {
 
 func (d *memoryDriver) Close() error { return nil }
 
+func (d *memoryDriver) Changes(context.Context) (int64, error) { return 0, nil }
+
 func (d *memoryDriver) InitSetting(_ context.Context, name string, value []byte) ([]byte, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

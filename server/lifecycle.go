@@ -36,6 +36,9 @@ func (s *Server) getBucketLifecycle(w *response, c *call) error {
 // putBucketLifecycle sets the lifecycle rules of a bucket (S3 API reference,
 // PutBucketLifecycleConfiguration). Rules without an ID get one.
 func (s *Server) putBucketLifecycle(w *response, c *call) error {
+	if err := s.store.Supports(store.FeatureConditionalRemoval); err != nil {
+		return err // rules that could never be carried out
+	}
 	minimum, err := s3.ParseTransitionMinimum(c.head.get(transitionMinimumHeader))
 	if err != nil {
 		return err

@@ -23,7 +23,10 @@ func (s *Server) getObject(w *response, c *call) error {
 	if err != nil {
 		return err
 	}
-	obj, body, err := s.openObject(c)
+	if done, err := s.redirectGet(w, c, over); done || err != nil {
+		return err
+	}
+	obj, body, err := s.openObject(c, c.rangeHint())
 	if err != nil {
 		return c.noObject(w.Header(), obj, err)
 	}
@@ -44,6 +47,17 @@ func (s *Server) getObject(w *response, c *call) error {
 	s.setCookie(w, c)
 	w.WriteHeader(part.status())
 	return s.sendCounted(w, c, body, part, d)
+}
+
+// rangeHint says what of the object is likely to be read: all that the request
+// says, except If-Range, which only somebody who knows the object understands.
+func (c *call) rangeHint() store.RangeHint {
+	hint := store.RangeHint{Conditions: c.readConditions(), Parts: c.query.Has("partNumber")}
+	hint.Lazy = hint.Parts || c.counted()
+	if c.head.sent.Get("If-Range") == "" {
+		hint.Range = c.head.sent.Get("Range")
+	}
+	return hint
 }
 
 // headObject answers with what a GET would, without the body (S3 API
@@ -226,6 +240,8 @@ func numbered(obj *store.Object, number, header string) (s span, err error) {
 		return s, invalidRequest("Cannot specify both Range header and partNumber query parameter")
 	case n == 1 && obj.PartCount == 0:
 		return span{n: obj.Size, partial: obj.Size > 0}, nil
+	case obj.PartCount > 0 && len(obj.Parts) == 0: // not every upstream tells
+		return s, &daypass.Error{Code: daypass.NotImplemented, Message: "The parts that this object was uploaded in are not known."}
 	}
 	for i := range obj.Parts {
 		p := &obj.Parts[i]

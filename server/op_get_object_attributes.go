@@ -47,7 +47,7 @@ func (s *Server) withParts(c *call, parts bool) (*store.Object, error) {
 	if !parts {
 		return s.statObject(c)
 	}
-	obj, body, err := s.openObject(c)
+	obj, body, err := s.openObject(c, store.RangeHint{Parts: true, Lazy: true})
 	if err != nil {
 		return obj, err
 	}

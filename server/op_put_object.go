@@ -20,6 +20,9 @@ func (s *Server) putObject(w *response, c *call) error {
 	if req.Body, err = c.upload(w, store.MaxUploadSize); err != nil {
 		return err
 	}
+	if done, err := s.redirectPut(w, c, req); done || err != nil {
+		return err
+	}
 	if err := s.bind(c); err != nil {
 		return err
 	}

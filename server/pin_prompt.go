@@ -152,7 +152,11 @@ func pinProblem(err error) (problem string, locked, ok bool) {
 // retrySeconds returns how many seconds to wait before trying again: one,
 // where the error does not say.
 func retrySeconds(err error) int64 {
-	wait, _ := state.RetryAfter(err)
+	wait, ok := state.RetryAfter(err)
+	var told interface{ RetryAfter() time.Duration }
+	if !ok && errors.As(err, &told) { // of a store that waits for its engine
+		wait = told.RetryAfter()
+	}
 	return max(1, int64((wait+time.Second-1)/time.Second))
 }
 

@@ -107,6 +107,11 @@ type Config struct {
 	// scheme, such as Bearer, on a pre-signed URL, which S3 refuses.
 	IgnoreForeignAuthorization bool
 
+	// Redirect says which requests are answered with a URL of the engine that
+	// keeps the objects, where the store has one and nothing of the request
+	// would be lost.
+	Redirect Redirect
+
 	// MinBodyRate is how many bytes per second a client must send or take on
 	// average while a body is under way; it may fall behind by BodyGrace.
 	// Zero does not ask for any.
