@@ -37,11 +37,13 @@ type serveFlags struct {
 	tlsCert, tlsKey         string
 	minRate                 string
 	maxDuration, drain      time.Duration
+	drainDelay              time.Duration
 	logLevel, logFormat     string
 	otlpEndpoint            string
 	trustTraceparent        bool
 	events                  eventFlags
 	lifecycle               lifecycleFlags
+	backend                 backendFlags
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -85,11 +87,13 @@ func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
 	fs.StringVar(&f.tlsKey, "tls-key", "", "private key of the certificate (PEM)")
 	fs.StringVar(&f.minRate, "min-body-rate", "1KiB", "bytes per second below which a body is cut off; 0: no bound")
 	fs.DurationVar(&f.maxDuration, "max-request-duration", 24*time.Hour, "time after which a request is cut off; 0: no bound")
-	fs.DurationVar(&f.drain, "drain", 15*time.Second, "how long requests may go on after SIGTERM")
+	fs.DurationVar(&f.drain, "drain", 15*time.Second, "how long requests may go on once the listeners are closed after SIGTERM")
+	fs.DurationVar(&f.drainDelay, "drain-delay", 0, "how long after SIGTERM requests are still taken, while /readyz says 503, for load balancers that ask it")
 	fs.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
 	fs.StringVar(&f.logFormat, "log-format", "text", "text or json")
 	fs.StringVar(&f.otlpEndpoint, "otlp-endpoint", "", "base URL of a collector that traces are sent to over OTLP/HTTP, such as http://localhost:4318 (OTEL_… variables set the rest)")
 	fs.BoolVar(&f.trustTraceparent, "trust-traceparent", false, "let the traceparent header of any client decide what is traced, not only that of trusted proxies")
+	addBackendFlags(fs, &f.backend)
 	addEventFlags(fs, &f.events)
 	addLifecycleFlags(fs, &f.lifecycle)
 }
@@ -135,6 +139,9 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		return err
 	}
 	forgetStart()
+	if config.backend.apart() {
+		fmt.Fprintf(a.err, "daypass: node %s: objects in %s, state in %s\n", n.identity.name, n.storePlace(), n.statePlace())
+	}
 	ops := ""
 	if n.ops != "" {
 		ops = ", operations on " + n.ops
@@ -155,8 +162,8 @@ func (f *serveFlags) node() (nodeConfig, error) {
 	if f.maxLifetime < 0 || f.stateGrace < 0 {
 		return nodeConfig{}, usagef("--max-lifetime and --state-grace must not be negative")
 	}
-	if f.maxSignatureAge < 0 {
-		return nodeConfig{}, usagef("--max-signature-age must not be negative")
+	if f.maxSignatureAge < 0 || f.drain < 0 || f.drainDelay < 0 {
+		return nodeConfig{}, usagef("--max-signature-age, --drain and --drain-delay must not be negative")
 	}
 	if (f.tlsCert == "") != (f.tlsKey == "") {
 		return nodeConfig{}, usagef("--tls-cert and --tls-key go together")
@@ -179,7 +186,12 @@ func (f *serveFlags) node() (nodeConfig, error) {
 	if err := f.lifecycle.check(); err != nil {
 		return nodeConfig{}, err
 	}
+	backend, err := f.backend.config(f.encrypt)
+	if err != nil {
+		return nodeConfig{}, err
+	}
 	return nodeConfig{
+		backend: backend, drainDelay: f.drainDelay,
 		data: f.data, listen: f.listen, opsListen: f.opsListen, tlsCert: f.tlsCert, tlsKey: f.tlsKey,
 		publicURLs: f.publicURLs, events: events, lifecycle: f.lifecycle, drain: f.drain, grace: noGrace(f.stateGrace),
 		signingKey: func(ctx context.Context, s *state.State) (daypass.AccessKey, error) { return s.RootKey(ctx) },

@@ -38,6 +38,9 @@ func (a *app) bindConfiguration(cmd *cobra.Command) {
 }
 
 func (a *app) configure(cmd *cobra.Command) error {
+	if err := checkNoPassword(cmd.Flags()); err != nil {
+		return err
+	}
 	if err := a.setFromEnvironment(cmd.Flags()); err != nil {
 		return err
 	}

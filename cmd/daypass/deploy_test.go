@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -45,6 +46,7 @@ func offered(t *testing.T) (labels map[string][]string, histograms map[string]bo
 	go func() {
 		registry.Describe(descriptions)
 		newSpanCollector(nil).Describe(descriptions) // there where traces are exported
+		newBackendCollector(nil).Describe(descriptions)
 		encryption := prometheus.NewRegistry()
 		new(rotation).describe(encryption)
 		encryption.Describe(descriptions)
@@ -300,12 +302,12 @@ func TestDeployREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkExpressions(t, "README.md", string(text))
-	err = filepath.WalkDir(deployDir, func(path string, e fs.DirEntry, err error) error {
+	err = filepath.WalkDir(deployDir, func(file string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || e.Name() == "README.md" {
 			return err
 		}
-		name, err := filepath.Rel(deployDir, path)
-		if err == nil && !strings.Contains(string(text), "("+filepath.ToSlash(name)+")") {
+		name, err := filepath.Rel(deployDir, file)
+		if err == nil && !toldOf(string(text), filepath.ToSlash(name)) {
 			t.Errorf("the README does not tell of %s", name)
 		}
 		return err
@@ -313,4 +315,14 @@ func TestDeployREADME(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// toldOf reports whether a page links to a file, or to a directory that it is in.
+func toldOf(page, file string) bool {
+	for name := file; name != "."; name = path.Dir(name) {
+		if strings.Contains(page, "("+name+")") {
+			return true
+		}
+	}
+	return false
 }

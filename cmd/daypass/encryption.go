@@ -82,7 +82,7 @@ func rest(ctx context.Context, d time.Duration) error {
 // resume goes on with a rotation that a restart has interrupted.
 func (r *rotation) resume(ctx context.Context) error {
 	e, err := r.state.Encryption(ctx)
-	if err != nil || !e.Running {
+	if err != nil || !e.Running || r.store.Supports(store.FeatureEncryption) != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -106,6 +106,9 @@ func (r *rotation) Encryption(ctx context.Context) (client.Encryption, error) {
 
 // RotateEncryption implements admin.Rotator.
 func (r *rotation) RotateEncryption(ctx context.Context) (client.Encryption, error) {
+	if err := r.store.Supports(store.FeatureEncryption); err != nil {
+		return client.Encryption{}, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {

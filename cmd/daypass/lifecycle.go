@@ -28,9 +28,8 @@ func (f *lifecycleFlags) check() error {
 	return nil
 }
 
-// oneNode is the name under which the worker of a node holds what it works on.
-// State in a data directory has one node only, so its successor after a crash
-// may go on at once.
+// oneNode is the name under which the worker of a node that is alone holds what it
+// works on (nodeIdentity.holder).
 const oneNode = "data directory"
 
 // startLifecycle carries out lifecycle rules in the background. What they remove
@@ -38,7 +37,7 @@ const oneNode = "data directory"
 func (n *node) startLifecycle() {
 	f := &n.config.lifecycle
 	n.lifecycle = lifecycle.New(lifecycle.Config{
-		Store: n.store, Settings: n.state, Journal: n.state, Events: n.spool, Sequencer: n.s3.NextSequencer, Node: oneNode,
+		Store: n.store, Settings: n.state, Journal: n.state, Events: n.spool, Sequencer: n.s3.NextSequencer, Node: n.identity.holder,
 		Interval: f.interval, ScanRate: f.scanRate, DeleteRate: f.deleteRate, Clock: n.app.now, Rand: n.app.rand, Log: n.log,
 	})
 	n.release = append(n.release, n.lifecycle.Close)
@@ -76,9 +75,6 @@ func describeLifecycle(registry prometheus.Registerer, w *lifecycle.Worker) {
 		func(s lifecycle.Stats) int64 { return s.Passes })
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "daypass_lifecycle_running",
 		Help: "1 while lifecycle rules are carried out."}, func() float64 {
-		if w.Stats().Running {
-			return 1
-		}
-		return 0
+		return number(w.Stats().Running)
 	}))
 }

@@ -45,8 +45,9 @@ func (l *load) busy() bool {
 	switches := int64(u.Nivcsw)
 	share := (cpu - l.cpu).Seconds() / passed.Seconds() / float64(runtime.GOMAXPROCS(0))
 	taken := float64(switches-l.switches) / passed.Seconds()
-	// The first look, and one after a long time, say nothing of now.
-	l.last = passed < 10*loadEvery && (share >= mostlyBusy || share >= partlyBusy && taken >= takenAwayToo)
+	// The first look, and one after a long time, say nothing of now: whoever
+	// asks waits for the next one, as he does where it is busy.
+	l.last = passed >= 10*loadEvery || share >= mostlyBusy || share >= partlyBusy && taken >= takenAwayToo
 	l.at, l.cpu, l.switches = now, cpu, switches
 	return l.last
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,9 +41,12 @@ type metrics struct {
 	tracing    *tracing.Tracing // nil where nothing is traced
 	rotation   *rotation        // nil: none to tell of
 	lifecycle  *lifecycle.Worker
+	backends   *backendCollector // nil: none to tell of
 
-	mu     sync.RWMutex
-	series map[seriesKey]*series // made when they are first counted
+	mu sync.Mutex // of changes to series
+	// series are made when they are first counted: whoever adds one makes a new
+	// map, so that requests need no lock.
+	series atomic.Pointer[map[seriesKey]*series]
 }
 
 var _ server.EventSink = (*metrics)(nil)
@@ -92,8 +97,8 @@ func newMetrics(events *spool.Spool) *metrics {
 		turnAround: histogram("daypass_turn_around_seconds", "Time from the last byte of a request to the first of its answer."),
 		sinks:      counter("daypass_sink_failures_total", "Attempts of a sink that failed, and what it dropped.", "sink"),
 		actions:    make(map[daypass.Action]bool),
-		series:     make(map[seriesKey]*series),
 	}
+	m.series.Store(new(map[seriesKey]*series))
 	for _, a := range s3.Actions() {
 		m.actions[a.Name] = true
 	}
@@ -116,6 +121,9 @@ func (m *metrics) gatherer() *prometheus.Registry {
 	}
 	if m.tracing != nil {
 		r.MustRegister(newSpanCollector(m.tracing))
+	}
+	if m.backends != nil {
+		r.MustRegister(m.backends)
 	}
 	m.rotation.describe(r)
 	describeLifecycle(r, m.lifecycle)
@@ -140,9 +148,7 @@ func (m *metrics) Append(e *daypass.Event) {
 		return // a part of a request, such as an object of DeleteObjects
 	}
 	k := m.key(e)
-	m.mu.RLock()
-	s := m.series[k]
-	m.mu.RUnlock()
+	s := (*m.series.Load())[k]
 	if s == nil {
 		s = m.add(k)
 	}
@@ -207,7 +213,8 @@ func outcome(e *daypass.Event) string {
 func (m *metrics) add(k seriesKey) *series {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if s := m.series[k]; s != nil {
+	known := *m.series.Load()
+	if s := known[k]; s != nil {
 		return s
 	}
 	action, status := string(k.action), other
@@ -225,7 +232,10 @@ func (m *metrics) add(k seriesKey) *series {
 	if k.pass != "" {
 		s.passes = m.passes.WithLabelValues(k.pass)
 	}
-	m.series[k] = s
+	next := make(map[seriesKey]*series, len(known)+1)
+	maps.Copy(next, known)
+	next[k] = s
+	m.series.Store(&next)
 	return s
 }
 

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -28,9 +27,7 @@ import (
 	"github.com/daypass/daypass/server"
 	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/state"
-	"github.com/daypass/daypass/state/sqlstate"
 	"github.com/daypass/daypass/store"
-	"github.com/daypass/daypass/store/diskstore"
 )
 
 // A nodeConfig is what a server process is made of.
@@ -46,6 +43,9 @@ type nodeConfig struct {
 	tracing    *tracing.Config // nil: no traces
 	lifecycle  lifecycleFlags
 	drain      time.Duration
+	// drainDelay is how long requests are still taken before that.
+	drainDelay time.Duration
+	backend    backendConfig
 	// grace is how long revocations may be out of date; negative: not at all,
 	// zero: the default.
 	grace time.Duration
@@ -60,9 +60,13 @@ type node struct {
 	app      *app
 	log      *slog.Logger
 	store    *store.Store
-	state    *state.State
-	s3       *server.Server // nil until listenS3
-	rotation *rotation
+	upstream upstream // nil: objects are kept in the data directory
+	// upstreamPlace says where those of an upstream are.
+	upstreamPlace string
+	state         *state.State
+	identity      nodeIdentity
+	s3            *server.Server // nil until listenS3
+	rotation      *rotation
 	// lifecycle runs from listen to close.
 	lifecycle *lifecycle.Worker
 	spool     *spool.Spool
@@ -78,8 +82,12 @@ type node struct {
 	ops      string
 	started  time.Time
 	ready    atomic.Bool
-	servers  []*http.Server
-	failed   chan error
+	draining atomic.Bool
+	trying   atomic.Bool // whether the upstream answers again
+	// rest waits, or returns the error of the context.
+	rest    func(ctx context.Context, d time.Duration) error
+	servers []*http.Server
+	failed  chan error
 }
 
 // openNode opens data directory and listeners. Nothing is served until run.
@@ -87,9 +95,12 @@ func (a *app) openNode(ctx context.Context, c nodeConfig, log *slog.Logger) (*no
 	if err := os.MkdirAll(c.data, 0o700); err != nil {
 		return nil, err
 	}
-	n := &node{config: c, app: a, log: log, started: a.now(), failed: make(chan error, 3)}
-	n.startTracing()
-	err := n.openStore()
+	n := &node{config: c, app: a, log: log, started: a.now(), failed: make(chan error, 3), rest: rest}
+	err := n.identify()
+	if err == nil {
+		n.startTracing()
+		err = n.openStore(ctx)
+	}
 	if err == nil {
 		err = n.openState(ctx)
 	}
@@ -99,56 +110,10 @@ func (a *app) openNode(ctx context.Context, c nodeConfig, log *slog.Logger) (*no
 	return n, nil
 }
 
-func (n *node) openStore() error {
-	driver, err := diskstore.Open(diskstore.Options{Dir: n.config.data, Logger: n.log})
-	if err != nil {
-		return hinted(fmt.Errorf("cannot open the data directory: %w", err),
-			"does another daypass use it? Only one process may; stop that one, or choose another --data")
-	}
-	n.store = store.New(n.instrumentStore(driver), store.WithWrappingKeys(wrappingKeys{n}))
-	n.release = append(n.release, n.store.Close)
-	return nil
-}
-
-func (n *node) openState(ctx context.Context) error {
-	key, err := n.masterKey()
-	if err != nil {
-		return err
-	}
-	driver, err := sqlstate.OpenSQLite(ctx, filepath.Join(n.config.data, "state.db"))
-	if err != nil {
-		return err
-	}
-	n.state, err = state.Open(ctx, n.instrumentState(driver), key, state.Options{
-		Clock: n.app.now, Rand: n.app.rand, Log: n.log, Grace: n.config.grace, MaxLifetime: n.config.server.MaxLifetime,
-	})
-	if err != nil {
-		driver.Close()
-		if errors.Is(err, state.ErrMasterKey) {
-			return hinted(err, "restore the master.key file of this data directory, or the DAYPASS_MASTER_KEY that it was made with")
-		}
-		return err
-	}
-	n.release = append(n.release, n.state.Close)
-	n.rotation = newRotation(n.state, n.store, n.app.now, n.log)
-	n.release = append(n.release, n.rotation.close)
-	return n.rotation.resume(ctx)
-}
-
-// masterKey takes the master key from the environment, else from its file in
-// the data directory, which is made at the first start.
-func (n *node) masterKey() (state.MasterKey, error) {
-	if text := n.app.env("DAYPASS_MASTER_KEY"); text != "" {
-		return state.ParseMasterKey(text)
-	}
-	key, _, err := state.MasterKeyFromFile(filepath.Join(n.config.data, "master.key"), n.app.rand)
-	return key, err
-}
-
 // listen opens the spool and the listeners, and builds their handlers.
 func (n *node) listen(ctx context.Context) error {
 	if err := n.openEvents(ctx); err != nil {
-		return err
+		return inUse(err)
 	}
 	if err := n.listenS3(); err != nil {
 		return err
@@ -176,8 +141,8 @@ func (n *node) listen(ctx context.Context) error {
 
 func (n *node) listenS3() error {
 	config := n.config.server
-	config.Store, config.Keys, config.Settings = n.store, n.state, n.state
-	config.Destinations = n.webhooks
+	config.Store, config.Keys, config.Settings = n.store, n.serverKeys(), n.state
+	config.Destinations, config.Redirect = n.webhooks, n.config.backend.redirect
 	config.Ledger, config.Revocations, config.Passes = n.state, n.state, n.state
 	var err error
 	if config.PINKey, err = n.state.DeriveKey("pin cookie"); err != nil {
@@ -198,7 +163,7 @@ func (n *node) listenS3() error {
 		return err
 	}
 	n.s3 = handler
-	s := &http.Server{Handler: handler, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+	s := &http.Server{Handler: n.leaving(handler), ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), ConnContext: server.ConnContext}
 	n.base = "http://" + l.Addr().String()
 	if n.config.tlsCert != "" {
@@ -246,7 +211,8 @@ func (n *node) operations() (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, true) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, n.ready.Load()) })
+	mux.HandleFunc("GET /readyz", n.readyz)
+	n.metrics.backends = newBackendCollector(n)
 	mux.Handle("GET /metrics", n.metrics.handler())
 	mux.Handle("/api/", api)
 	return mux, nil
@@ -266,7 +232,7 @@ func answer(w http.ResponseWriter, ok bool) {
 // admin is the admin API: signed on the operations listener, open on the
 // socket, whose file permissions decide.
 func (n *node) admin(local bool) (http.Handler, error) {
-	c := admin.Config{Keys: n.state, Passes: n.state, Rotator: n.rotation, Presign: n.presign, CheckPolicy: checkPolicy, TrustLocal: local,
+	c := admin.Config{Keys: n.adminKeys(), Passes: n.state, Rotator: n.rotation, Presign: n.presign, CheckPolicy: checkPolicy, TrustLocal: local,
 		Clock: n.app.now, Log: n.log, Rand: n.app.rand, MaxLifetime: n.config.server.MaxLifetime, Events: n.events,
 		Server: client.Server{Version: readVersion().Version, Region: n.config.server.Region,
 			PublicURLs: n.urls(), Started: n.started, PID: os.Getpid()}}
@@ -382,7 +348,10 @@ func (n *node) run(ctx context.Context) error {
 	case <-ctx.Done():
 	case err = <-n.failed:
 	}
-	n.ready.Store(false)
+	if err == nil {
+		err = n.drain()
+	}
+	n.draining.Store(true)
 	return errors.Join(err, n.close())
 }
 
