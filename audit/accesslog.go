@@ -49,14 +49,28 @@ func appendLogTime(dst []byte, t time.Time) []byte {
 // It appends nothing for requests to STS and to the admin API, which S3's access
 // logs do not have. It allocates nothing when the owners are canonical user ids.
 func AppendAccessLog(dst []byte, e *daypass.Event) []byte {
+	var l AccessLog
+	return l.Append(dst, e)
+}
+
+// An AccessLog appends events as AppendAccessLog does. It remembers the account
+// that it met last, whose canonical user id takes a hash. Its methods must not be
+// called concurrently.
+type AccessLog struct {
+	owner string
+	id    [64]byte
+}
+
+// Append appends an event as AppendAccessLog does.
+func (l *AccessLog) Append(dst []byte, e *daypass.Event) []byte {
 	if e.Action.Service() != daypass.ServiceS3 {
 		return dst
 	}
-	dst = appendOwner(dst, e.BucketOwner)
+	dst = l.appendOwner(dst, e.BucketOwner)
 	dst = appendField(dst, e.Object.Bucket)
 	dst = appendLogTime(append(dst, ' '), e.Time)
 	dst = appendField(dst, e.Source)
-	dst = appendRequester(append(dst, ' '), e)
+	dst = l.appendRequester(append(dst, ' '), e)
 	dst = appendField(dst, e.RequestID)
 	dst = appendField(dst, e.Operation)
 	dst = appendKey(append(dst, ' '), e.Object.Key, encodings(e.Operation))
@@ -107,24 +121,28 @@ func encodings(operation string) int {
 }
 
 // appendOwner appends the canonical user id of an account.
-func appendOwner(dst []byte, owner string) []byte {
+func (l *AccessLog) appendOwner(dst []byte, owner string) []byte {
 	switch {
 	case owner == "":
 		return append(dst, '-')
+	case owner == l.owner:
 	case daypass.IsCanonicalID(owner):
 		return append(dst, owner...)
+	default:
+		copy(l.id[:], daypass.CanonicalID(owner))
+		l.owner = strings.Clone(owner)
 	}
-	return append(dst, daypass.CanonicalID(owner)...)
+	return append(dst, l.id[:]...)
 }
 
 // appendRequester appends who signed: the canonical user id of an account, the
 // ARN of its users and of sessions of its roles, "-" for nobody.
-func appendRequester(dst []byte, e *daypass.Event) []byte {
+func (l *AccessLog) appendRequester(dst []byte, e *daypass.Event) []byte {
 	switch {
 	case e.Grant.Scheme == daypass.SchemeAnonymous || e.Grant.Owner == "" && e.Principal == "":
 		return append(dst, '-')
 	case e.Principal == "" || strings.HasSuffix(e.Principal, ":root"):
-		return appendOwner(dst, e.Grant.Owner)
+		return l.appendOwner(dst, e.Grant.Owner)
 	}
 	return appendText(dst, e.Principal, &plainByte)
 }

@@ -248,7 +248,7 @@ func BenchmarkAppendEvent(b *testing.B) {
 
 func BenchmarkDecodeEvent(b *testing.B) {
 	var e daypass.Event
-	buf := AppendEvent(nil, example())
+	buf := string(AppendEvent(nil, example()))
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := DecodeEvent(buf, &e); err != nil {
@@ -282,4 +282,16 @@ func ExampleAppendAccessLog() {
 	fmt.Print(line(e))
 	// Output:
 	// - photos [06/Feb/2026:00:00:38 +0000] 192.0.2.3 - 3E57427F3EXAMPLE REST.GET.OBJECT puppy.jpg "GET /photos/puppy.jpg?X-Amz-Signature=REDACTED HTTP/1.1" 200 - 4096 4096 7 - "-" "curl/8.5.0" - - SigV4 - QueryString - - - - -
+}
+
+// BenchmarkAppendClean cleans what a request with a pass stores.
+func BenchmarkAppendClean(b *testing.B) {
+	e := example()
+	e.URI = strings.Replace(e.URI, redacted, hexSignature, 1)
+	stored := string(AppendEvent(nil, e))
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = AppendClean(buf[:0], stored)
+	}
 }

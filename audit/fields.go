@@ -25,88 +25,157 @@ type textField struct {
 	number uint64
 	name   string // in JSON
 	most   int
-	at     func(*daypass.Event) *string
 }
 
+// textFields are in order of their numbers, without a gap.
 var textFields = [...]textField{
-	{1, "requestId", shortText, func(e *daypass.Event) *string { return &e.RequestID }},
-	{2, "hostId", shortText, func(e *daypass.Event) *string { return &e.HostID }},
-	{3, "action", shortText, func(e *daypass.Event) *string { return (*string)(&e.Action) }},
-	{4, "operation", shortText, func(e *daypass.Event) *string { return &e.Operation }},
-	{5, "bucket", shortText, func(e *daypass.Event) *string { return &e.Object.Bucket }},
-	{6, "key", keyText, func(e *daypass.Event) *string { return &e.Object.Key }},
-	{7, "versionId", shortText, func(e *daypass.Event) *string { return &e.Object.VersionID }},
-	{8, "bucketOwner", shortText, func(e *daypass.Event) *string { return &e.BucketOwner }},
-	{9, "accessKey", shortText, func(e *daypass.Event) *string { return &e.Grant.AccessKeyID }},
-	{10, "owner", shortText, func(e *daypass.Event) *string { return &e.Grant.Owner }},
-	{11, "scheme", shortText, func(e *daypass.Event) *string { return (*string)(&e.Grant.Scheme) }},
-	{12, "signatureVersion", shortText, func(e *daypass.Event) *string { return &e.Grant.SignatureVersion }},
-	{13, "pass", shortText, func(e *daypass.Event) *string { return &e.Grant.PassID }},
-	{14, "name", shortText, func(e *daypass.Event) *string { return &e.Grant.Name }},
-	{15, "principal", shortText, func(e *daypass.Event) *string { return &e.Principal }},
-	{16, "session", shortText, func(e *daypass.Event) *string { return &e.Session }},
-	{17, "limits", longText, func(e *daypass.Event) *string { return &e.Limits }},
-	{18, "source", shortText, func(e *daypass.Event) *string { return &e.Source }},
-	{19, "peer", shortText, func(e *daypass.Event) *string { return &e.Peer }},
-	{20, "method", shortText, func(e *daypass.Event) *string { return &e.Method }},
-	{21, "uri", longText, func(e *daypass.Event) *string { return &e.URI }},
-	{22, "protocol", shortText, func(e *daypass.Event) *string { return &e.Protocol }},
-	{23, "host", shortText, func(e *daypass.Event) *string { return &e.Host }},
-	{24, "referer", longText, func(e *daypass.Event) *string { return &e.Referer }},
-	{25, "userAgent", longText, func(e *daypass.Event) *string { return &e.UserAgent }},
-	{26, "copySource", longText, func(e *daypass.Event) *string { return &e.CopySource }},
-	{27, "code", shortText, func(e *daypass.Event) *string { return (*string)(&e.Code) }},
-	{28, "reason", longText, func(e *daypass.Event) *string { return &e.Reason }},
-	{29, "message", shortText, func(e *daypass.Event) *string { return &e.Message }},
-	{30, "tlsVersion", shortText, func(e *daypass.Event) *string { return &e.TLSVersion }},
-	{31, "cipher", shortText, func(e *daypass.Event) *string { return &e.Cipher }},
-	{32, "principalId", shortText, func(e *daypass.Event) *string { return &e.PrincipalID }},
-	{33, "subject", keyText, func(e *daypass.Event) *string { return &e.Subject }},
-	{34, "traceId", shortText, func(e *daypass.Event) *string { return &e.TraceID }},
-	{35, "eTag", shortText, func(e *daypass.Event) *string { return &e.ETag }},
-	{36, "resultVersionId", shortText, func(e *daypass.Event) *string { return &e.ResultVersionID }},
-	{37, "sequencer", shortText, func(e *daypass.Event) *string { return &e.Sequencer }},
+	{1, "requestId", shortText},
+	{2, "hostId", shortText},
+	{3, "action", shortText},
+	{4, "operation", shortText},
+	{5, "bucket", shortText},
+	{6, "key", keyText},
+	{7, "versionId", shortText},
+	{8, "bucketOwner", shortText},
+	{9, "accessKey", shortText},
+	{10, "owner", shortText},
+	{11, "scheme", shortText},
+	{12, "signatureVersion", shortText},
+	{13, "pass", shortText},
+	{14, "name", shortText},
+	{15, "principal", shortText},
+	{16, "session", shortText},
+	{17, "limits", longText},
+	{18, "source", shortText},
+	{19, "peer", shortText},
+	{20, "method", shortText},
+	{21, "uri", longText},
+	{22, "protocol", shortText},
+	{23, "host", shortText},
+	{24, "referer", longText},
+	{25, "userAgent", longText},
+	{26, "copySource", longText},
+	{27, "code", shortText},
+	{28, "reason", longText},
+	{29, "message", shortText},
+	{30, "tlsVersion", shortText},
+	{31, "cipher", shortText},
+	{32, "principalId", shortText},
+	{33, "subject", keyText},
+	{34, "traceId", shortText},
+	{35, "eTag", shortText},
+	{36, "resultVersionId", shortText},
+	{37, "sequencer", shortText},
 }
+
+// textsOf returns where the texts of an event are, in the order of textFields.
+// One list costs less than a function for each: every event goes through it.
+func textsOf(e *daypass.Event) [len(textFields)]*string {
+	return [...]*string{
+		&e.RequestID,
+		&e.HostID,
+		(*string)(&e.Action),
+		&e.Operation,
+		&e.Object.Bucket,
+		&e.Object.Key,
+		&e.Object.VersionID,
+		&e.BucketOwner,
+		&e.Grant.AccessKeyID,
+		&e.Grant.Owner,
+		(*string)(&e.Grant.Scheme),
+		&e.Grant.SignatureVersion,
+		&e.Grant.PassID,
+		&e.Grant.Name,
+		&e.Principal,
+		&e.Session,
+		&e.Limits,
+		&e.Source,
+		&e.Peer,
+		&e.Method,
+		&e.URI,
+		&e.Protocol,
+		&e.Host,
+		&e.Referer,
+		&e.UserAgent,
+		&e.CopySource,
+		(*string)(&e.Code),
+		&e.Reason,
+		&e.Message,
+		&e.TLSVersion,
+		&e.Cipher,
+		&e.PrincipalID,
+		&e.Subject,
+		&e.TraceID,
+		&e.ETag,
+		&e.ResultVersionID,
+		&e.Sequencer,
+	}
+}
+
+// at returns where the text is.
+func (f *textField) at(e *daypass.Event) *string { return textsOf(e)[f.number-1] }
 
 // A timeField is an instant of an event, kept to the microsecond.
 type timeField struct {
 	number uint64
 	name   string
-	at     func(*daypass.Event) *time.Time
 }
 
-var timeFields = [...]timeField{
-	{40, "time", func(e *daypass.Event) *time.Time { return &e.Time }},
-	{41, "signedAt", func(e *daypass.Event) *time.Time { return &e.Grant.SignedAt }},
-	{42, "expiresAt", func(e *daypass.Event) *time.Time { return &e.Grant.ExpiresAt }},
+// timeFields are in order of their numbers, without a gap.
+var timeFields = [...]timeField{{40, "time"}, {41, "signedAt"}, {42, "expiresAt"}}
+
+// timesOf returns where the times of an event are, in the order of timeFields.
+func timesOf(e *daypass.Event) [len(timeFields)]*time.Time {
+	return [...]*time.Time{&e.Time, &e.Grant.SignedAt, &e.Grant.ExpiresAt}
 }
+
+func (f *timeField) at(e *daypass.Event) *time.Time { return timesOf(e)[f.number-timeFields[0].number] }
 
 // A numberField is a number of an event; durations are nanoseconds.
 type numberField struct {
 	number uint64
 	name   string
-	get    func(*daypass.Event) int64
-	set    func(*daypass.Event, int64)
 	flag   bool // in JSON it is true or not there
 }
 
+// numberFields are in order of their numbers, without a gap.
 var numberFields = [...]numberField{
-	{number: 50, name: "status", get: func(e *daypass.Event) int64 { return int64(e.Status) },
-		set: func(e *daypass.Event, v int64) { e.Status = int(v) }},
-	{number: 51, name: "sent", get: func(e *daypass.Event) int64 { return e.Sent },
-		set: func(e *daypass.Event, v int64) { e.Sent = v }},
-	{number: 52, name: "received", get: func(e *daypass.Event) int64 { return e.Received },
-		set: func(e *daypass.Event, v int64) { e.Received = v }},
-	{number: 53, name: "objectSize", get: func(e *daypass.Event) int64 { return e.ObjectSize },
-		set: func(e *daypass.Event, v int64) { e.ObjectSize = v }},
-	{number: 54, name: "totalNanos", get: func(e *daypass.Event) int64 { return int64(e.Total) },
-		set: func(e *daypass.Event, v int64) { e.Total = time.Duration(v) }},
-	{number: 55, name: "turnAroundNanos", get: func(e *daypass.Event) int64 { return int64(e.TurnAround) },
-		set: func(e *daypass.Event, v int64) { e.TurnAround = time.Duration(v) }},
-	{number: 56, name: "aclRequired", get: func(e *daypass.Event) int64 { return oneIf(e.ACLRequired) },
-		set: func(e *daypass.Event, v int64) { e.ACLRequired = v != 0 }, flag: true},
-	{number: 57, name: "deleteMarker", get: func(e *daypass.Event) int64 { return oneIf(e.DeleteMarker) },
-		set: func(e *daypass.Event, v int64) { e.DeleteMarker = v != 0 }, flag: true},
+	{number: 50, name: "status"},
+	{number: 51, name: "sent"},
+	{number: 52, name: "received"},
+	{number: 53, name: "objectSize"},
+	{number: 54, name: "totalNanos"},
+	{number: 55, name: "turnAroundNanos"},
+	{number: 56, name: "aclRequired", flag: true},
+	{number: 57, name: "deleteMarker", flag: true},
+}
+
+// numbersOf returns the numbers of an event in the order of numberFields.
+func numbersOf(e *daypass.Event) [len(numberFields)]int64 {
+	return [...]int64{int64(e.Status), e.Sent, e.Received, e.ObjectSize, int64(e.Total), int64(e.TurnAround),
+		oneIf(e.ACLRequired), oneIf(e.DeleteMarker)}
+}
+
+// set sets the number.
+func (f *numberField) set(e *daypass.Event, v int64) {
+	switch f.number {
+	case 50:
+		e.Status = int(v)
+	case 51:
+		e.Sent = v
+	case 52:
+		e.Received = v
+	case 53:
+		e.ObjectSize = v
+	case 54:
+		e.Total = time.Duration(v)
+	case 55:
+		e.TurnAround = time.Duration(v)
+	case 56:
+		e.ACLRequired = v != 0
+	case 57:
+		e.DeleteMarker = v != 0
+	}
 }
 
 func oneIf(b bool) int64 {
@@ -121,19 +190,16 @@ func oneIf(b bool) int64 {
 // be parts of what was too long, so that the event holds no more memory than
 // that. It costs a few tens of nanoseconds where nothing is cut.
 func Bound(e *daypass.Event) (bytes int) {
-	before := 0
-	for i := range textFields {
-		f := &textFields[i]
-		s := f.at(e)
+	texts, before := textsOf(e), 0
+	for i, s := range texts {
 		before += len(*s)
-		if len(*s) > f.most {
-			*s = shorten(*s, f.most)
+		if most := textFields[i].most; len(*s) > most {
+			*s = shorten(*s, most)
 		}
 		bytes += len(*s)
 	}
 	if bytes < before {
-		for i := range textFields {
-			s := textFields[i].at(e)
+		for _, s := range texts {
 			*s = strings.Clone(*s)
 		}
 	}
@@ -156,14 +222,16 @@ func shorten(s string, most int) string {
 // Clean makes an event fit to be recorded: it bounds every text and redacts
 // it, wherever it came from. Doing so twice changes nothing.
 func Clean(e *daypass.Event) {
-	for i := range textFields {
-		f := &textFields[i]
-		if s := f.at(e); *s != "" {
-			*s = cleanText(*s, f.most)
+	for i, s := range textsOf(e) {
+		if *s != "" {
+			*s = cleanText(*s, textFields[i].most)
 		}
 	}
 }
 
 func cleanText(s string, most int) string {
+	if len(s) < shortestSecret {
+		return s // nothing is cut so short
+	}
 	return shorten(Redact(shorten(s, most)), most)
 }

@@ -17,16 +17,14 @@ import (
 func AppendJSON(dst []byte, e *daypass.Event) []byte {
 	dst = append(dst, '{')
 	open := len(dst)
-	for i := range timeFields {
-		f := &timeFields[i]
-		if t := *f.at(e); !t.IsZero() {
-			dst = append(appendMember(dst, open, f.name), '"')
+	for i, t := range timesOf(e) {
+		if !t.IsZero() {
+			dst = append(appendMember(dst, open, timeFields[i].name), '"')
 			dst = append(t.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000Z"), '"')
 		}
 	}
-	for i := range textFields {
-		f := &textFields[i]
-		s := *f.at(e)
+	for i, text := range textsOf(e) {
+		f, s := &textFields[i], *text
 		if s == "" {
 			continue
 		}
@@ -36,9 +34,8 @@ func AppendJSON(dst []byte, e *daypass.Event) []byte {
 			dst = append(base64.StdEncoding.AppendEncode(dst, []byte(s)), '"')
 		}
 	}
-	for i := range numberFields {
+	for i, v := range numbersOf(e) {
 		f := &numberFields[i]
-		v := f.get(e)
 		switch {
 		case v == 0:
 		case f.flag:
@@ -64,7 +61,16 @@ func appendMember(dst []byte, open int, name string) []byte {
 // AppendJSONString appends a JSON string (RFC 8259, section 7) that is
 // printable ASCII: everything else is escaped, what is not UTF-8 as U+FFFD.
 func AppendJSONString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
+	return append(AppendJSONText(append(dst, '"'), s), '"')
+}
+
+// IsPlain reports whether a text is printable ASCII without a quotation mark or a
+// backslash, so that it stands for itself in JSON and in Go.
+func IsPlain(s string) bool { return plainRun(s) == len(s) }
+
+// AppendJSONText appends what stands between the quotation marks of a JSON
+// string.
+func AppendJSONText(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		if n := plainRun(s[i:]); n > 0 {
 			dst = append(dst, s[i:i+n]...)
@@ -85,7 +91,7 @@ func AppendJSONString(dst []byte, s string) []byte {
 		}
 		dst = appendJSONUnit(dst, r)
 	}
-	return append(dst, '"')
+	return dst
 }
 
 // plainRun returns how many bytes at the beginning of s need no escape.

@@ -38,8 +38,7 @@ func Redact(s string) string {
 	if len(s) < shortestSecret {
 		return s
 	}
-	var h harmless
-	return redactWith(s, h.skip)
+	return redactWith(s, skipHarmless)
 }
 
 // shortestSecret is the length of the shortest text that holds a secret.
@@ -47,66 +46,76 @@ const shortestSecret = len("signature=x")
 
 // redactWith redacts with a function that skips what holds no secret.
 func redactWith(s string, skip func(string, int) int) string {
-	start, end, ok := nextSecret(s, skip(s, 0))
-	if !ok {
+	first := secretAt{skip: skip}
+	if !first.find(s, 0) {
 		return s
 	}
-	var b strings.Builder
-	b.Grow(len(s))
-	at := 0
-	for ok {
-		b.WriteString(s[at:start])
-		b.WriteString(redacted)
-		at = end
-		start, end, ok = nextSecret(s, skip(s, end))
-	}
-	b.WriteString(s[at:])
-	return b.String()
+	return string(appendRedacted(make([]byte, 0, len(s)), s, first))
 }
 
-// A harmless skips what holds no secret of one text. It holds where the next of
-// what may matter is, one more than the index: zero where it has not looked yet.
-type harmless struct{ equals, colon, percent, backslash int }
+// A secretAt is where the value of a secret is in a text.
+type secretAt struct {
+	start, end int
+	skip       func(string, int) int
+}
 
-// skip returns from where on nextSecret has to look, which is never inside of a
-// name: everything before has an equals sign or a colon only directly behind a
-// name that is not secret, and no escape but that of a slash, of which each
-// credential has some, and no backslash, which may begin one. It looks at little
-// more than those.
-func (h *harmless) skip(s string, from int) int {
-	for {
-		at := min(find(&h.equals, s, from, '='), find(&h.colon, s, from, ':'), find(&h.percent, s, from, '%'), find(&h.backslash, s, from, '\\'))
+// find finds the next one, from where no name is cut in two.
+func (a *secretAt) find(s string, from int) (ok bool) {
+	a.start, a.end, ok = nextSecret(s, a.skip(s, from))
+	return ok
+}
+
+// secretIn returns the first secret of a text.
+func secretIn(s string) (first secretAt, ok bool) {
+	if len(s) < shortestSecret {
+		return first, false
+	}
+	first.skip = skipHarmless
+	ok = first.find(s, 0)
+	return first, ok
+}
+
+// appendRedacted appends a text without its secrets, of which the first is known.
+func appendRedacted(dst []byte, s string, at secretAt) []byte {
+	from := 0
+	for ok := true; ok; ok = at.find(s, from) {
+		dst = append(append(dst, s[from:at.start]...), redacted...)
+		from = at.end
+	}
+	return append(dst, s[from:]...)
+}
+
+// skipHarmless returns from where on nextSecret has to look, which is never
+// inside of a name: everything before has an equals sign or a colon only
+// directly behind a name that is not secret, and no escape but that of a slash,
+// of which each credential has some, and no backslash, which may begin one.
+func skipHarmless(s string, from int) int {
+	last := -1 // the sign behind a harmless name
+	for at := from; at < len(s); at++ {
+		c := s[at]
+		if !mayMatter[c] {
+			continue
+		}
 		switch {
-		case at == len(s):
-			return at
-		case s[at] == '\\':
+		case c == '\\':
 			return nameStart(s, from, at)
-		case s[at] == '%':
+		case c == '%':
 			if at+2 >= len(s) || s[at+1] != '2' || s[at+2]|0x20 != 'f' {
 				return nameStart(s, from, at)
 			}
-			find(&h.percent, s, at+3, '%')
+		case at == last+1 && at > from:
+			last = at // no name at all, as in ARNs
 		case at == from || !harmlessEnd[s[at-1]] && mayBeSecret(s[from:at]):
 			return nameStart(s, from, at)
-		case s[at] == '=':
-			find(&h.equals, s, at+1, '=')
 		default:
-			find(&h.colon, s, at+1, ':')
+			last = at
 		}
 	}
+	return len(s)
 }
 
-// find makes *at one more than the index at or after from where a byte is, the
-// length for nowhere, and returns the index.
-func find(at *int, s string, from int, c byte) int {
-	if *at <= from {
-		*at = len(s) + 1
-		if i := strings.IndexByte(s[from:], c); i >= 0 {
-			*at = from + i + 1
-		}
-	}
-	return *at - 1
-}
+// mayMatter holds the bytes that skipHarmless looks at.
+var mayMatter = [256]bool{'=': true, ':': true, '%': true, '\\': true}
 
 // nameStart returns where the name, if any, begins that ends before i or, with
 // what is neither name nor separator between, before that.
@@ -216,6 +225,10 @@ func valueAt(s string, i, depth int, line bool) (start, end int) {
 	}
 	start = i
 	for i < len(s) {
+		if ofValue[s[i]] {
+			i++
+			continue
+		}
 		c, n, d := decodeAt(s, i)
 		stop := c == '&' || c <= ' '
 		if line {
@@ -228,6 +241,14 @@ func valueAt(s string, i, depth int, line bool) (start, end int) {
 	}
 	return start, i
 }
+
+// ofValue holds the bytes that stand for themselves in values, and end none.
+var ofValue = func() (is [256]bool) {
+	for c := int(' ') + 1; c < len(is); c++ {
+		is[c] = c != '&' && c != '%' && c != '\\'
+	}
+	return is
+}()
 
 // decodeAt decodes one byte of s at i, however often it is percent-encoded, and
 // with an escape of JSON in place of a byte of ASCII or Latin-1. It returns the
@@ -322,13 +343,9 @@ func (t *token) addByte(c byte) {
 
 // secret returns which of secretNames the name ends with, "" for none.
 func (t *token) secret() string {
-	switch foldName(t.fromEnd(1)) {
-	case 'd', 'e', 'n', 'y': // what all of them end with
-	default:
-		return ""
-	}
+	last := foldName(t.fromEnd(1))
 	for _, name := range secretNames {
-		if t.endsWith(name) {
+		if name[len(name)-1] == last && t.endsWith(name) {
 			return name
 		}
 	}

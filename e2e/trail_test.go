@@ -21,6 +21,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/daypass/daypass"
@@ -40,7 +41,7 @@ func (s *source) Next(ctx context.Context) (trail.Batch, error) {
 		return trail.Batch{}, ctx.Err()
 	}
 	e := daypass.Event{Time: s.now, RequestID: fmt.Sprint(s.batch), Action: daypass.GetObject, Object: daypass.ObjectRef{Bucket: "photos", Key: "puppy.jpg"}}
-	return trail.Batch{Time: s.now, Unique: fmt.Sprintf("%016d", s.batch), Events: []daypass.Event{e, e}}, nil
+	return trail.Batch{Time: s.now, Unique: fmt.Sprintf("%016d", s.batch), Events: slices.Values([]*daypass.Event{&e, &e})}, nil
 }
 func (s *source) Commit(state []byte) error { s.state, s.now = state, s.now.Add(20*time.Minute); s.batch++; return nil }
 func (s *source) State() []byte { return s.state }

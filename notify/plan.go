@@ -59,15 +59,27 @@ type planner struct {
 	region   string
 	buckets  Buckets
 	marks    Marks
-	// known are claims that were first, by pass and kind. Marks are not asked
-	// again for these.
-	known map[string]string
+	// known are claims that were first. Marks are not asked again for these.
+	known map[marked]claimed
+}
+
+// A marked is a kind of thing that befalls a pass.
+type marked struct {
+	pass string
+	kind Kind
+}
+
+// A claimed is the claim that was first, and the event that was asked about: no
+// other needs its claim compared, which takes a hash.
+type claimed struct {
+	claim string
+	at    spool.Position
 }
 
 // A candidate is a message that is sent if its event was the first of its kind
 // for a pass.
 type candidate struct {
-	event    int
+	event    int // in the batch
 	kind     Kind
 	refusals int
 	claim    string
@@ -89,16 +101,20 @@ type plan struct {
 // plan makes the messages of a batch in its order, given the refusals that were
 // counted before. The same batch gives the same messages.
 func (p *planner) plan(ctx context.Context, b *spool.Batch, refused []counted) (*plan, error) {
-	candidates, refused := p.candidates(b, refused)
+	candidates, others, refused := p.sift(b, refused)
 	if err := p.decide(ctx, b, candidates); err != nil {
 		return nil, err
 	}
 	out := &plan{refused: refused}
 	configs := make(map[owned]s3.Notifications)
-	for i := range b.Events {
-		e := &b.Events[i]
-		if err := p.objectMessages(ctx, out, b, i, configs); err != nil {
-			return nil, err
+	for len(candidates)+len(others) > 0 {
+		i := firstOf(candidates, others)
+		e := b.Event(i)
+		if len(others) > 0 && others[0] == i {
+			others = others[1:]
+			if err := p.objectMessages(ctx, out, b, i, e, configs); err != nil {
+				return nil, err
+			}
 		}
 		for ; len(candidates) > 0 && candidates[0].event == i; candidates = candidates[1:] {
 			c := &candidates[0]
@@ -109,22 +125,57 @@ func (p *planner) plan(ctx context.Context, b *spool.Batch, refused []counted) (
 			if err != nil {
 				return nil, err
 			}
-			out.add(b, i, "pass "+e.Grant.PassID, body, string(c.kind))
+			out.add(b, i, e, "pass "+e.Grant.PassID, body, string(c.kind))
 		}
-		if e.Action == daypass.RevokePasses && succeeded(e) && p.endpoint.wants(PassRevoked) && p.concerns(e) {
+		if p.tellsRevocation(e) {
 			body, err := revokedBody(e)
 			if err != nil {
 				return nil, err
 			}
-			out.add(b, i, e.Subject, body, string(PassRevoked))
+			out.add(b, i, e, e.Subject, body, string(PassRevoked))
 		}
 	}
 	return out, nil
 }
 
+// firstOf returns the first event of two lists, of which one may be empty.
+func firstOf(candidates []candidate, others []int) int {
+	switch {
+	case len(candidates) == 0:
+		return others[0]
+	case len(others) == 0:
+		return candidates[0].event
+	}
+	return min(candidates[0].event, others[0])
+}
+
 // add adds a message about an event.
-func (o *plan) add(b *spool.Batch, i int, about string, body []byte, parts ...string) {
-	o.messages = append(o.messages, Message{ID: "msg_" + b.EventID(i, parts...), About: about, Time: b.Events[i].Time, Body: body})
+func (o *plan) add(b *spool.Batch, i int, e *daypass.Event, about string, body []byte, parts ...string) {
+	o.messages = append(o.messages, Message{ID: "msg_" + b.EventID(i, parts...), About: about, Time: e.Time, Body: body})
+}
+
+// tellsRevocation reports whether an event is a revocation that the operator
+// wants to be told of.
+func (p *planner) tellsRevocation(e *daypass.Event) bool {
+	return e.Action == daypass.RevokePasses && succeeded(e) && p.endpoint.wants(PassRevoked) && p.concerns(e)
+}
+
+// tellsObject reports whether an event may be one that the operator or a bucket
+// wants to be told of, for what it did to an object or for the configuration
+// that it changed.
+func (p *planner) tellsObject(e *daypass.Event) bool {
+	if e.Sequencer == "" {
+		return false
+	}
+	name, kind := objectEvent(e)
+	return (name != "" || isTest(e)) && p.endpoint.IsOpenTo(e.Object.Bucket) ||
+		name != "" && p.endpoint.wants(kind) && p.endpoint.covers(e.Object)
+}
+
+// isTest reports whether an event is a new configuration of notifications, which
+// a test follows.
+func isTest(e *daypass.Event) bool {
+	return e.Action == "PutBucketNotificationConfiguration" && e.Sequencer != ""
 }
 
 // concerns reports whether a revocation is one that the operator wants to be
@@ -137,10 +188,9 @@ func succeeded(e *daypass.Event) bool { return e.Code == "" && e.Status >= 200 &
 
 // objectMessages adds what the operator and the bucket want to be told of what
 // an event did to an object, and the test that follows a new configuration.
-func (p *planner) objectMessages(ctx context.Context, out *plan, b *spool.Batch, i int, configs map[owned]s3.Notifications) error {
-	e := &b.Events[i]
+func (p *planner) objectMessages(ctx context.Context, out *plan, b *spool.Batch, i int, e *daypass.Event, configs map[owned]s3.Notifications) error {
 	name, kind := objectEvent(e)
-	test := e.Action == "PutBucketNotificationConfiguration" && e.Sequencer != ""
+	test := isTest(e)
 	if name == "" && !test {
 		return nil
 	}
@@ -150,7 +200,7 @@ func (p *planner) objectMessages(ctx context.Context, out *plan, b *spool.Batch,
 		if err != nil {
 			return err
 		}
-		out.add(b, i, about, body, "operator")
+		out.add(b, i, e, about, body, "operator")
 	}
 	if !p.endpoint.IsOpenTo(e.Object.Bucket) {
 		return nil
@@ -179,7 +229,7 @@ func (p *planner) objectMessages(ctx context.Context, out *plan, b *spool.Batch,
 		if err != nil {
 			return err
 		}
-		out.add(b, i, about, body, "bucket", n.ID)
+		out.add(b, i, e, about, body, "bucket", n.ID)
 		if test {
 			break // one for each destination
 		}
@@ -187,58 +237,87 @@ func (p *planner) objectMessages(ctx context.Context, out *plan, b *spool.Batch,
 	return nil
 }
 
-// candidates returns what may be the first of its kind in a batch, in its
-// order, and the refusals that were counted after it.
-func (p *planner) candidates(b *spool.Batch, refused []counted) (list []candidate, after []counted) {
-	if !p.endpoint.wants(PassFirstUse) && !p.endpoint.wants(PassExhausted) && !p.endpoint.wants(PassRefused) {
-		return nil, nil
+// sift goes through a batch, of which few events lead to messages. It returns
+// what may be the first of its kind for a pass and the numbers of the other
+// events that tell of something, both in the batch's order, and the refusals that
+// were counted after it.
+func (p *planner) sift(b *spool.Batch, refused []counted) (list []candidate, others []int, after []counted) {
+	passes := p.endpoint.wants(PassFirstUse) || p.endpoint.wants(PassExhausted) || p.endpoint.wants(PassRefused)
+	s := sifting{planner: p, batch: b, seen: make(map[marked]bool), exhausted: make(map[string]candidate)}
+	if passes {
+		s.refused = append(s.refused, refused...)
 	}
-	after = append(after, refused...)
-	seen := make(map[string]bool)
-	add := func(i int, k Kind, refusals int) {
-		id := b.Events[i].Grant.PassID + string(k)
-		if p.endpoint.wants(k) && !seen[id] {
-			seen[id] = true
-			list = append(list, candidate{event: i, kind: k, refusals: refusals, claim: b.EventID(i, string(k))})
+	for i, e := range b.Events() {
+		if p.tellsObject(e) || p.tellsRevocation(e) {
+			others = append(others, i)
 		}
-	}
-	exhausted := make(map[string]candidate)
-	for i := range b.Events {
-		e := &b.Events[i]
 		// Only a signature that was good makes a pass; a part of a request is
 		// no request.
-		if e.Grant.PassID == "" || e.Method == "" || !p.endpoint.covers(e.Object) {
-			continue
+		if passes && e.Grant.PassID != "" && e.Method != "" && p.endpoint.covers(e.Object) {
+			s.pass(i, e)
 		}
-		switch {
-		case isUse(e):
-			add(i, PassFirstUse, 0)
-		case e.Code != "" && p.endpoint.wants(PassRefused):
-			var n int
-			if after, n = count(after, e.Grant.PassID); n == refusalsTold {
-				add(i, PassRefused, n)
-			}
-		}
-		p.mayExhaust(b, i, exhausted)
 	}
-	for _, c := range exhausted {
-		list = append(list, c)
+	for _, c := range s.exhausted {
+		c.claim = b.EventID(c.event, string(PassExhausted))
+		s.list = append(s.list, c)
 	}
 	// What is exhausted was used before.
-	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(a.event, b.event) })
-	return list, after
+	slices.SortStableFunc(s.list, func(a, b candidate) int { return cmp.Compare(a.event, b.event) })
+	return s.list, others, s.refused
+}
+
+// A sifting is the search for what befell passes in a batch.
+type sifting struct {
+	*planner
+	batch     *spool.Batch
+	list      []candidate
+	refused   []counted
+	seen      map[marked]bool
+	exhausted map[string]candidate // by pass
+}
+
+// pass looks at a request with a pass.
+func (s *sifting) pass(i int, e *daypass.Event) {
+	switch {
+	case isUse(e):
+		s.add(i, e, PassFirstUse, 0)
+	case e.Code != "" && s.endpoint.wants(PassRefused):
+		var n int
+		if s.refused, n = count(s.refused, e.Grant.PassID); n == refusalsTold {
+			s.add(i, e, PassRefused, n)
+		}
+	}
+	s.mayExhaust(i, e)
+}
+
+// decided reports whether another event is known to have been the first.
+func (s *sifting) decided(i int, of marked) bool {
+	first, ok := s.known[of]
+	return ok && first.at != s.batch.At(i)
+}
+
+func (s *sifting) add(i int, e *daypass.Event, k Kind, refusals int) {
+	of := marked{e.Grant.PassID, k}
+	if !s.endpoint.wants(k) || s.decided(i, of) || s.seen[of] {
+		return
+	}
+	of.pass = strings.Clone(of.pass)
+	s.seen[of] = true
+	s.list = append(s.list, candidate{event: i, kind: k, refusals: refusals, claim: s.batch.EventID(i, string(k))})
 }
 
 // mayExhaust notes an event that shows that a pass has no use left: the first
 // refusal for that in a batch, or else its last use, after which state is asked.
-func (p *planner) mayExhaust(b *spool.Batch, i int, exhausted map[string]candidate) {
-	e := &b.Events[i]
-	have, ok := exhausted[e.Grant.PassID]
+func (s *sifting) mayExhaust(i int, e *daypass.Event) {
 	refused := isExhausted(e)
-	if !p.endpoint.wants(PassExhausted) || ok && !have.ask || !refused && !(isUse(e) && strings.Contains(e.Limits, limits.Uses+"=")) {
+	if !s.endpoint.wants(PassExhausted) || !refused && !(isUse(e) && strings.Contains(e.Limits, limits.Uses+"=")) {
 		return
 	}
-	exhausted[e.Grant.PassID] = candidate{event: i, kind: PassExhausted, claim: b.EventID(i, string(PassExhausted)), ask: !refused}
+	have, ok := s.exhausted[e.Grant.PassID]
+	if ok && !have.ask || s.decided(i, marked{e.Grant.PassID, PassExhausted}) {
+		return
+	}
+	s.exhausted[strings.Clone(e.Grant.PassID)] = candidate{event: i, kind: PassExhausted, ask: !refused}
 }
 
 // isUse reports whether a request used its pass: HEAD and giving the PIN do
@@ -257,13 +336,16 @@ func isExhausted(e *daypass.Event) bool {
 // of their last refusal; where there are too many, the one that was refused
 // longest ago is forgotten, and one that was refused often enough too.
 func count(list []counted, pass string) ([]counted, int) {
-	c := counted{Pass: pass}
+	var c counted
 	for i := range list {
 		if list[i].Pass == pass {
 			c = list[i]
 			list = append(list[:i], list[i+1:]...)
 			break
 		}
+	}
+	if c.Pass == "" {
+		c.Pass = strings.Clone(pass)
 	}
 	if c.N++; c.N >= refusalsTold {
 		return list, c.N
@@ -291,7 +373,7 @@ func (p *planner) decide(ctx context.Context, b *spool.Batch, list []candidate) 
 		p.known = nil
 	}
 	if p.known == nil {
-		p.known = make(map[string]string)
+		p.known = make(map[marked]claimed)
 	}
 	var mu sync.Mutex
 	var failed error
@@ -300,13 +382,13 @@ func (p *planner) decide(ctx context.Context, b *spool.Batch, list []candidate) 
 	for range min(parallelMarks, len(list)) {
 		workers.Go(func() {
 			for c := range next {
-				g := &b.Events[c.event].Grant
-				first, err := p.mark(ctx, &b.Events[c.event], c)
+				e := b.Event(c.event)
+				first, err := p.mark(ctx, e, c)
 				mu.Lock()
 				if err != nil {
 					failed = err
 				} else if first != "" {
-					p.known[g.PassID+string(c.kind)] = first
+					p.known[marked{e.Grant.PassID, c.kind}] = claimed{first, b.At(c.event)}
 				}
 				c.first = first == c.claim
 				mu.Unlock()
@@ -315,11 +397,12 @@ func (p *planner) decide(ctx context.Context, b *spool.Batch, list []candidate) 
 	}
 	for i := range list {
 		c := &list[i]
+		of := marked{b.Event(c.event).Grant.PassID, c.kind}
 		mu.Lock()
-		first, ok := p.known[b.Events[c.event].Grant.PassID+string(c.kind)]
+		first, ok := p.known[of]
 		mu.Unlock()
 		if ok {
-			c.first = first == c.claim
+			c.first = first.claim == c.claim
 			continue
 		}
 		next <- c

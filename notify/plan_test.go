@@ -78,7 +78,9 @@ func TestFirstUse(t *testing.T) {
 	}
 	p := passPlanner(m)
 	for i := range 3 {
-		out, err := p.plan(t.Context(), batchOf(t, passUse("A"), passUse("B"), passUse("A")), nil)
+		b := batchOf(t, passUse("A"), passUse("B"), passUse("A"))
+		out, err := p.plan(t.Context(), b, nil)
+		b.Release() // nothing of it was kept
 		if err != nil || len(out.messages) > 0 {
 			t.Errorf("later: %v, %v", types(out), err)
 		}
@@ -114,6 +116,7 @@ func TestRefusals(t *testing.T) {
 		if diff := cmp.Diff(out.messages, again.messages); err != nil || diff != "" {
 			t.Errorf("%v (-first +again):\n%s", err, diff)
 		}
+		b.Release() // nothing of it was kept
 		for _, what := range types(out) {
 			got = append(got, fmt.Sprint(n, " ", what))
 		}

@@ -230,7 +230,7 @@ func (w *Worker) read(ctx context.Context, due time.Time) error {
 	if err != nil {
 		return err
 	}
-	b.Events, b.At = nil, nil // the messages say everything
+	b.Release() // the messages say everything
 	w.batch, w.plan, w.done = b, p, 0
 	// What buckets ask for may have changed since: then all is sent again.
 	for i := range p.messages {

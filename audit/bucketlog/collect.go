@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/daypass/daypass"
@@ -14,37 +16,43 @@ import (
 // A collection is the objects of a batch as they are made.
 type collection struct {
 	batch *spool.Batch
-	// known are the destinations of the buckets that were met, each looked up
-	// once.
-	known   map[string]*Destination
+	// known are the buckets that were met, by name, each looked up once.
+	known   map[string]*logged
 	objects []Object
 	places  map[place]int // in objects
+	format  audit.AccessLog
+}
+
+// A logged is a bucket whose requests are in the batch.
+type logged struct {
+	bucket string
+	to     *Destination // nil: its log goes nowhere
 }
 
 // A place is what the lines of one object have in common.
 type place struct {
-	bucket string
-	day    int64 // since 1970, where keys have the day of the events
+	from *logged
+	day  int64 // since 1970, where keys have the day of the events
 }
 
 // collect makes the objects of a batch.
 func (d *Delivery) collect(ctx context.Context, b *spool.Batch) ([]Object, error) {
-	c := &collection{batch: b, known: make(map[string]*Destination), places: make(map[place]int)}
-	for i := range b.Events {
-		e := &b.Events[i]
+	c := &collection{batch: b, known: make(map[string]*logged), places: make(map[place]int)}
+	for _, e := range b.Events() {
 		if e.Object.Bucket == "" || e.BucketOwner == "" || e.Operation == "" {
 			continue // no bucket's request, or none of S3
 		}
-		to, ok := c.known[e.Object.Bucket]
-		if !ok {
+		from := c.known[e.Object.Bucket]
+		if from == nil {
+			from = &logged{bucket: strings.Clone(e.Object.Bucket)}
 			var err error
-			if to, err = d.destination(ctx, e.Object.Bucket); err != nil {
+			if from.to, err = d.destination(ctx, from.bucket); err != nil {
 				return nil, err
 			}
-			c.known[e.Object.Bucket] = to
+			c.known[from.bucket] = from
 		}
-		if to != nil && e.BucketOwner == to.Owner && !e.Time.Before(to.Created) {
-			c.add(to, e)
+		if to := from.to; to != nil && e.BucketOwner == to.Owner && !e.Time.Before(to.Created) {
+			c.add(from, e)
 		}
 	}
 	return c.objects, nil
@@ -63,24 +71,31 @@ func (d *Delivery) destination(ctx context.Context, bucket string) (*Destination
 const day = 24 * time.Hour
 
 // add adds the line of an event to its object.
-func (c *collection) add(to *Destination, e *daypass.Event) {
-	at := place{bucket: e.Object.Bucket}
+func (c *collection) add(from *logged, e *daypass.Event) {
+	at, to := place{from: from}, from.to
 	if to.Keys.EventTime {
 		at.day = e.Time.Unix() / int64(day/time.Second)
 	}
 	i, ok := c.places[at]
 	if !ok {
-		line := audit.AppendAccessLog(nil, e)
+		line := c.format.Append(nil, e)
 		if len(line) == 0 {
 			return
 		}
 		c.places[at] = len(c.objects)
-		c.objects = append(c.objects, Object{Source: e.Object.Bucket, Owner: to.Owner, Target: to.Target,
+		c.objects = append(c.objects, Object{Source: from.bucket, Owner: to.Owner, Target: to.Target,
 			Key: c.key(to, at.day), ACL: to.ACL, Body: line})
 		return
 	}
-	c.objects[i].Body = audit.AppendAccessLog(c.objects[i].Body, e)
+	body := &c.objects[i].Body
+	if free := cap(*body) - len(*body); free < usualLine {
+		*body = slices.Grow(*body, len(*body)+usualLine) // double it
+	}
+	*body = c.format.Append(*body, e)
 }
+
+// usualLine is about how long a line is at most.
+const usualLine = 2 << 10
 
 // key names an object: by the batch, the bucket and the day, so that it is the
 // same whenever the batch is given out.

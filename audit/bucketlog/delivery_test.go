@@ -729,15 +729,26 @@ func TestDiskFails(t *testing.T) {
 func BenchmarkCollect(b *testing.B) {
 	w := &world{logging: map[string]*Destination{}, steps: -1}
 	w.log("photos", "logs", audit.LogPrefix{})
-	batch := &spool.Batch{Time: when}
+	events, err := spool.Open(spool.Options{Dir: b.TempDir(), Consumers: []string{consumer}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer events.Close()
 	for i := range 1000 {
 		bucket := "photos"
 		if i%2 == 0 {
 			bucket = "films"
 		}
-		batch.Events = append(batch.Events, daypass.Event{Time: when, RequestID: "3E57427F3EXAMPLE", HostID: "s9lzHYrFp76ZVxRcpX9+5cjAnEH2ROuNkd2BHfIa6UkFVdtjf5mKR3/eTPFvsiP/", Action: daypass.GetObject,
+		events.Append(&daypass.Event{Time: when, RequestID: "3E57427F3EXAMPLE", HostID: "s9lzHYrFp76ZVxRcpX9+5cjAnEH2ROuNkd2BHfIa6UkFVdtjf5mKR3/eTPFvsiP/", Action: daypass.GetObject,
 			Operation: "REST.GET.OBJECT", BucketOwner: "alice", Status: 200, Object: daypass.ObjectRef{Bucket: bucket, Key: "some/key.jpg"},
 			Grant: daypass.Grant{Scheme: daypass.SchemeQuery, Owner: "alice", SignatureVersion: "SigV4"}, Method: "GET", URI: "/photos/some/key.jpg?X-Amz-Signature=redacted", UserAgent: "curl/8"})
+	}
+	if err := events.Sync(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	batch, err := events.Consumer(consumer).Next(b.Context(), spool.Limit{})
+	if err != nil || batch.Len() != 1000 {
+		b.Fatal(err)
 	}
 	d := &Delivery{cfg: Config{Buckets: w}}
 	b.ReportAllocs()

@@ -187,6 +187,11 @@ func encode(b *bytes.Buffer, objects []Object) error {
 	if err := json.NewEncoder(b).Encode(list); err != nil { // ends with a line end
 		return err
 	}
+	size := 0
+	for i := range objects {
+		size += len(objects[i].Body)
+	}
+	b.Grow(size)
 	for i := range objects {
 		b.Write(objects[i].Body)
 	}

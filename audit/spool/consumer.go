@@ -8,14 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/audit"
 )
 
 // A Consumer reads every event of a spool once. Its methods must not be called
@@ -41,13 +44,81 @@ type Batch struct {
 	// Redelivered says that it was given out before, by a process that did
 	// not commit it.
 	Redelivered bool
-	Events      []daypass.Event
-	// At are the positions of Events.
-	At   []Position
-	Gaps []Gap
+	Gaps        []Gap
 
 	spool, consumer string
+	memory          *memory // nil where it was given back
+	spare           *sync.Pool
 }
+
+// A memory is what the events of a batch take.
+type memory struct {
+	stored []byte // one behind the other
+	events []place
+}
+
+// A place says where an event is: in the spool, and up to where in memory.
+type place struct {
+	at  Position
+	end int
+}
+
+// Len returns how many events there are.
+func (b *Batch) Len() int {
+	if b.memory == nil {
+		return 0
+	}
+	return len(b.memory.events)
+}
+
+// Events returns the events in the order in which they were recorded, with their
+// numbers. Each is valid until the next one comes, and its texts until the batch
+// is released or committed: whoever keeps one makes a copy (strings.Clone). So
+// to read a batch allocates nothing, however many events it has.
+func (b *Batch) Events() iter.Seq2[int, *daypass.Event] {
+	return func(yield func(int, *daypass.Event) bool) {
+		var e daypass.Event
+		from := 0
+		for i := range b.Len() {
+			end := b.memory.events[i].end
+			_ = audit.DecodeEvent(view(b.memory.stored[from:end]), &e) // that it is one was found out before
+			if from = end; !yield(i, &e) {
+				return
+			}
+		}
+	}
+}
+
+// Event returns event i, as a copy that may be kept.
+func (b *Batch) Event(i int) *daypass.Event {
+	from := 0
+	if i > 0 {
+		from = b.memory.events[i-1].end
+	}
+	e := new(daypass.Event)
+	_ = audit.DecodeEvent(string(b.memory.stored[from:b.memory.events[i].end]), e)
+	return e
+}
+
+// At returns the position of event i.
+func (b *Batch) At(i int) Position { return b.memory.events[i].at }
+
+// Release gives back the memory of the events early. Nothing but Commit may
+// follow; the positions of events are forgotten too, so that EventID no longer
+// works.
+func (b *Batch) Release() {
+	m := b.memory
+	if m == nil {
+		return
+	}
+	b.memory = nil
+	clear(m.stored) // so that a text that was kept is seen to be wrong at once
+	m.stored, m.events = m.stored[:0], m.events[:0]
+	b.spare.Put(m)
+}
+
+// view is b as a text. It is b's: it changes with it.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // Unique returns 16 upper-case hexadecimal digits that this batch of this
 // consumer has in common with no other of any spool, and that are the same
@@ -63,7 +134,7 @@ func (b *Batch) Unique(parts ...string) string {
 // is given out. The parts tell several things apart that one event leads to.
 func (b *Batch) EventID(i int, parts ...string) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%q %d %q", b.spool, b.At[i], parts)
+	fmt.Fprintf(h, "%q %d %q", b.spool, b.At(i), parts)
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(h.Sum(nil)[:16])
 }
 
@@ -205,7 +276,7 @@ func (c *Consumer) Next(ctx context.Context, l Limit) (*Batch, error) {
 				return nil, err
 			}
 		}
-		if len(b.Events)+len(b.Gaps) > 0 {
+		if b.Len()+len(b.Gaps) > 0 {
 			return b, nil
 		}
 		if err := c.Commit(b, c.cur.State); err != nil {
@@ -301,7 +372,7 @@ func (c *Consumer) read(l Limit) (*Batch, error) {
 	c.spool.mu.Lock()
 	end := c.spool.end
 	c.spool.mu.Unlock()
-	b := &Batch{From: c.cur.Next, Redelivered: c.redelivered, spool: c.spool.id, consumer: c.name}
+	b := &Batch{From: c.cur.Next, Redelivered: c.redelivered, spool: c.spool.id, consumer: c.name, spare: &c.spool.spare}
 	b.Time = c.spool.opts.Now().UTC().Truncate(time.Second)
 	if c.cur.Claimed {
 		end, b.Time, l.Bytes = c.cur.To, c.cur.Time, int64(c.cur.To-c.cur.Next)
@@ -310,31 +381,43 @@ func (c *Consumer) read(l Limit) (*Batch, error) {
 		c.closeReader()
 		c.reader = newReader(c.spool.opts.Dir, b.From)
 	}
-	most := int(min(int64(end-b.From), l.Bytes)/usualRecord) + 1
-	b.Events, b.At = make([]daypass.Event, 0, most), make([]Position, 0, most)
-	room := func() *daypass.Event {
-		b.Events = append(b.Events, daypass.Event{})
-		return &b.Events[len(b.Events)-1]
+	if b.memory, _ = b.spare.Get().(*memory); b.memory == nil {
+		b.memory = new(memory)
 	}
+	b.memory.grow(min(int64(end-b.From), l.Bytes))
 	for b.To = b.From; b.To < end && int64(b.To-b.From) < l.Bytes; {
-		e, err := c.reader.nextInto(end, true, room)
+		f, err := c.reader.nextRecord(end, true)
 		if errors.Is(err, io.EOF) {
 			err = fmt.Errorf("spool: nothing at %d before the end %d", c.reader.pos, end)
 		}
 		if err != nil {
 			c.closeReader()
+			b.Release()
 			return nil, err
 		}
 		// A gap may reach beyond a batch that was claimed before it opened.
-		b.To = min(e.Next, end)
-		if e.Event != nil {
-			b.At = append(b.At, e.At)
-		} else {
-			b.Events = b.Events[:len(b.At)] // what is damaged leaves no event
-			b.Gaps = append(b.Gaps, e.Gap)
+		b.To = min(f.next, end)
+		switch {
+		case f.event == nil:
+			b.Gaps = append(b.Gaps, f.gap)
+		case !audit.IsEvent(view(f.event)):
+			b.Gaps = append(b.Gaps, damagedRecord(f.at, f.next))
+		default:
+			b.memory.add(f)
 		}
 	}
 	return b, nil
+}
+
+// grow makes room for so many bytes of records.
+func (m *memory) grow(bytes int64) {
+	m.stored = slices.Grow(m.stored, int(bytes))
+	m.events = slices.Grow(m.events, int(bytes)/usualRecord+1)
+}
+
+func (m *memory) add(f found) {
+	m.stored = append(m.stored, f.event...)
+	m.events = append(m.events, place{at: f.at, end: len(m.stored)})
 }
 
 func (c *Consumer) closeReader() {
@@ -344,8 +427,8 @@ func (c *Consumer) closeReader() {
 	}
 }
 
-// Commit says that a batch is where it belongs, for good. The state is kept
-// with the cursor: either both or none of them are stored.
+// Commit says that a batch is where it belongs, for good, and releases it. The
+// state is kept with the cursor: either both or none of them are stored.
 func (c *Consumer) Commit(b *Batch, state []byte) error {
 	if !c.cur.Claimed || b.From != c.cur.Next || b.To != c.cur.To {
 		return fmt.Errorf("spool: %s: the batch from %d to %d was not given out", c.name, b.From, b.To)
@@ -354,5 +437,6 @@ func (c *Consumer) Commit(b *Batch, state []byte) error {
 		return err
 	}
 	c.redelivered, c.waiting = false, time.Time{}
+	b.Release()
 	return nil
 }

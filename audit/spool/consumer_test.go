@@ -60,11 +60,13 @@ func TestRotationWhileReading(t *testing.T) {
 	for n := 0; n < 100; n += 4 {
 		appendAll(t, s, n, n+2)
 		first := next(t, c, Limit{Bytes: 1})
+		got := batchIDs(first)
 		commit(t, c, first)
 		appendAll(t, s, n+2, n+4)
 		rest := next(t, c, Limit{})
+		got = append(got, batchIDs(rest)...)
 		commit(t, c, rest)
-		wantIDs(t, "read", append(batchIDs(first), batchIDs(rest)...), ids(n, n+4))
+		wantIDs(t, "read", got, ids(n, n+4))
 	}
 }
 
@@ -323,7 +325,7 @@ func ExampleSpool() {
 		return
 	}
 	key := b.Time.Format("2006-01-02-15-04-05-") + strings.Repeat("x", len(b.Unique())) // in truth: b.Unique()
-	fmt.Println("put", key, "with", len(b.Events), "events")
+	fmt.Println("put", key, "with", b.Len(), "events")
 	fmt.Println(c.Commit(b, nil))
 	// Output:
 	// put 2026-02-06-00-00-38-xxxxxxxxxxxxxxxx with 2 events

@@ -106,8 +106,8 @@ func (c *Consumer) logTo(f *audit.LogFile, format func([]byte, *daypass.Event) [
 	var room []byte
 	return func(_ context.Context, b *Batch) ([]byte, error) {
 		lines := room[:0]
-		for i := range b.Events {
-			lines = format(lines, &b.Events[i])
+		for _, e := range b.Events() {
+			lines = format(lines, e)
 		}
 		if room = lines; cap(room) > mostRoom {
 			room = nil

@@ -1,27 +1,47 @@
 package spool
 
 import (
+	"encoding/binary"
 	"sync"
-	"unsafe"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/audit"
 )
 
-// chunkEvents are the events of one piece of the queue, some 100 KiB.
-const chunkEvents = 128
+// chunkBytes is about how much one piece of the queue holds.
+const chunkBytes = 64 << 10
 
-// spareChunks are kept when they are empty, some 3 MiB.
+// spareChunks are kept when they are empty, some 2 MiB.
 const spareChunks = 32
 
-// eventBytes is what an event takes besides its texts.
-const eventBytes = int64(unsafe.Sizeof(daypass.Event{}))
+// lengthBytes is how many bytes before an event in a chunk say how long it is.
+const lengthBytes = 4
 
-// A chunk is a piece of the queue.
-type chunk struct {
-	events [chunkEvents]daypass.Event
-	n      int
-	bytes  int64
+// A chunk is a piece of the queue: events in their stored form, not yet
+// cleaned, each with its length before it. So the events hold on to nothing of
+// their requests, and the garbage collector has nothing to look at.
+type chunk struct{ data []byte }
+
+// full reports whether no usual event has room any more. One that is larger
+// makes its chunk larger.
+func (c *chunk) full() bool { return len(c.data) > chunkBytes-usualRecord*2 }
+
+// add adds an event and returns its size.
+func (c *chunk) add(e *daypass.Event) int64 {
+	from := len(c.data)
+	c.data = audit.AppendEvent(append(c.data, make([]byte, lengthBytes)...), e)
+	size := len(c.data) - from
+	binary.LittleEndian.PutUint32(c.data[from:], uint32(size-lengthBytes))
+	return int64(size)
+}
+
+// events calls do with each event, which is valid until it returns.
+func (c *chunk) events(do func(stored string)) {
+	for rest := c.data; len(rest) > 0; {
+		end := lengthBytes + int(binary.LittleEndian.Uint32(rest))
+		do(view(rest[lengthBytes:end]))
+		rest = rest[end:]
+	}
 }
 
 // A queue holds events until they are written. Its memory, with that of
@@ -58,12 +78,7 @@ func (q *queue) append(e *daypass.Event) {
 		signal(q.wake)
 		return
 	}
-	c := q.last()
-	slot := &c.events[c.n]
-	*slot = *e
-	size := eventBytes + int64(audit.Bound(slot))
-	c.n++
-	c.bytes += size
+	size := q.last().add(e)
 	first := q.waiting == 0
 	q.bytes += size
 	q.waiting += size
@@ -80,14 +95,14 @@ func (q *queue) append(e *daypass.Event) {
 
 // last returns the chunk with room for one more.
 func (q *queue) last() *chunk {
-	if n := len(q.chunks); n > 0 && q.chunks[n-1].n < chunkEvents {
+	if n := len(q.chunks); n > 0 && !q.chunks[n-1].full() {
 		return q.chunks[n-1]
 	}
 	var c *chunk
 	if n := len(q.free); n > 0 {
 		c, q.free = q.free[n-1], q.free[:n-1]
 	} else {
-		c = new(chunk)
+		c = &chunk{data: make([]byte, 0, chunkBytes)}
 	}
 	q.chunks = append(q.chunks, c)
 	return c
@@ -102,7 +117,7 @@ func (q *queue) take() (c *chunk, g Gap) {
 		c = q.chunks[0]
 		q.chunks[0] = nil
 		q.chunks = q.chunks[1:]
-		q.waiting -= c.bytes
+		q.waiting -= int64(len(c.data))
 	}
 	if len(q.chunks) == 0 {
 		q.chunks = nil
@@ -113,13 +128,12 @@ func (q *queue) take() (c *chunk, g Gap) {
 
 // release gives back the memory of a chunk.
 func (q *queue) release(c *chunk) {
-	bytes := c.bytes
-	clear(c.events[:c.n])
-	c.n, c.bytes = 0, 0
+	bytes := int64(len(c.data))
+	c.data = c.data[:0]
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.bytes -= bytes
-	if len(q.free) < spareChunks {
+	if len(q.free) < spareChunks && cap(c.data) == chunkBytes {
 		q.free = append(q.free, c)
 	}
 }

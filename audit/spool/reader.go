@@ -52,20 +52,42 @@ func (r *reader) close() {
 	r.buf = nil
 }
 
-// next returns the entry at pos, its event in a new one. The rest is nextInto's.
-func (r *reader) next(limit Position, mend bool) (Entry, error) {
-	return r.nextInto(limit, mend, func() *daypass.Event { return new(daypass.Event) })
+// A found is a record or a gap.
+type found struct {
+	at, next Position
+	// event is the stored form of an event, until the next call; nil for a gap.
+	event []byte
+	gap   Gap
 }
 
-// nextInto returns the entry at pos; room makes room for an event. It reads nothing at or behind limit and
+// next returns the entry at pos. The rest is nextRecord's.
+func (r *reader) next(limit Position, mend bool) (Entry, error) {
+	f, err := r.nextRecord(limit, mend)
+	e := Entry{Gap: f.gap, At: f.at, Next: f.next}
+	if f.event == nil || err != nil {
+		return e, err
+	}
+	e.Event = new(daypass.Event)
+	if audit.DecodeEvent(string(f.event), e.Event) != nil {
+		e.Event, e.Gap = nil, damagedRecord(f.at, f.next)
+	}
+	return e, nil
+}
+
+// damagedRecord is the gap for a record that cannot be understood.
+func damagedRecord(from, to Position) Gap {
+	return Gap{Loss: Damage, Events: 1, Bytes: uint64(to - from)}
+}
+
+// nextRecord returns the record at pos. It reads nothing at or behind limit and
 // returns io.EOF there, and at the end of the last segment. What is valid there
 // behind something that is not is read only where mend is set, since a record
 // may be half written.
-func (r *reader) nextInto(limit Position, mend bool, room func() *daypass.Event) (Entry, error) {
+func (r *reader) nextRecord(limit Position, mend bool) (found, error) {
 	for r.pos < limit {
 		if r.file == nil {
 			if gap, err := r.open(); err != nil || gap != nil {
-				return entryOf(gap), err
+				return foundOf(gap), err
 			}
 		}
 		end := min(limit, r.bound)
@@ -75,70 +97,66 @@ func (r *reader) nextInto(limit Position, mend bool, room func() *daypass.Event)
 		}
 		rec, n, ok, err := r.record(end)
 		if err != nil {
-			return Entry{}, err
+			return found{}, err
 		}
 		if ok && rec.kind == kindEvent && r.want != nil && !r.want(rec.payload) {
 			r.pos, r.buf = r.pos+Position(n), r.buf[n:]
 			continue
 		}
 		if ok {
-			return r.entry(rec, n, room), nil
+			return r.take(rec, n), nil
 		}
 		if r.last {
 			moved, err := r.rebound()
 			if err != nil {
-				return Entry{}, err
+				return found{}, err
 			}
 			if moved {
 				continue
 			}
 		}
 		if gap, err := r.skip(end, mend || !r.last || limit < noLimit); gap != nil || err != nil {
-			return entryOf(gap), err
+			return foundOf(gap), err
 		}
 	}
-	return Entry{}, io.EOF
+	return found{}, io.EOF
 }
 
 // noLimit is behind everything.
 const noLimit = ^Position(0)
 
-func entryOf(gap *Entry) Entry {
+func foundOf(gap *found) found {
 	if gap == nil {
-		return Entry{}
+		return found{}
 	}
 	return *gap
 }
 
-// entry decodes a record and goes past it. A kind that is not known is left
-// to later versions.
-func (r *reader) entry(rec record, n int, room func() *daypass.Event) Entry {
-	e := Entry{At: r.pos, Next: r.pos + Position(n)}
+// take goes past a record. A kind that is not known is left to later versions.
+func (r *reader) take(rec record, n int) found {
+	f := found{at: r.pos, next: r.pos + Position(n)}
 	switch rec.kind {
 	case kindGap:
-		e.Gap = decodeGap(rec.payload)
+		f.gap = decodeGap(rec.payload)
 	case kindEvent:
-		e.Event = room()
-		if audit.DecodeEvent(rec.payload, e.Event) != nil {
-			e.Event, e.Gap = nil, Gap{Loss: Damage, Events: 1, Bytes: uint64(n)}
-		}
+		f.event = rec.payload
 	default:
-		e.Gap = Gap{Loss: Damage, Events: 1, Bytes: uint64(n)}
+		f.gap = damagedRecord(f.at, f.next)
 	}
-	r.pos, r.buf = e.Next, r.buf[n:]
-	return e
+	r.pos, r.buf = f.next, r.buf[n:]
+	return f
 }
 
 // gapTo goes to a position and returns the gap before it.
-func (r *reader) gapTo(to Position, why Loss) *Entry {
-	e := &Entry{At: r.pos, Next: to, Gap: Gap{Loss: why, Bytes: uint64(to - r.pos)}}
+func (r *reader) gapTo(to Position, why Loss) *found {
+	f := &found{at: r.pos, next: to, gap: Gap{Loss: why, Bytes: uint64(to - r.pos)}}
 	r.pos, r.buf = to, nil
-	return e
+	return f
 }
 
 // open opens the segment that holds pos. Where that was removed it goes to the
 // oldest there is and returns the gap.
-func (r *reader) open() (gap *Entry, err error) {
+func (r *reader) open() (gap *found, err error) {
 	names, err := listSegments(r.dir)
 	if err != nil {
 		return nil, err
@@ -215,7 +233,7 @@ func (r *reader) rebound() (moved bool, err error) {
 
 // skip goes past what is not a record: to the next one before end, or to end.
 // At the end of the last segment there is none.
-func (r *reader) skip(end Position, mend bool) (gap *Entry, err error) {
+func (r *reader) skip(end Position, mend bool) (gap *found, err error) {
 	if !mend {
 		r.close() // a new segment may have begun
 		return nil, io.EOF

@@ -93,15 +93,13 @@ func readMarker(r io.ReaderAt, start Position) (uint32, error) {
 
 var errHeader = errors.New("spool: damaged segment header")
 
-// beginRecord reserves a frame. The payload follows, and then sealRecord.
+// beginRecord reserves a frame. The payload follows, then nameRecord, and seal
+// when it is known which segment the record is in.
 func beginRecord(dst []byte) []byte { return append(dst, make([]byte, frameBytes)...) }
 
-// sealRecord fills the frame of the record that begins at from and ends dst.
-func sealRecord(dst []byte, from int, marker uint32, kind byte) {
-	f := dst[from:]
-	binary.LittleEndian.PutUint32(f, marker)
-	binary.LittleEndian.PutUint32(f[4:], uint32(len(f)-frameBytes)<<8|uint32(kind))
-	binary.LittleEndian.PutUint32(f[8:], recordSum(f))
+// nameRecord notes the length and kind of a record in its frame.
+func nameRecord(record []byte, kind byte) {
+	binary.LittleEndian.PutUint32(record[4:], uint32(len(record)-frameBytes)<<8|uint32(kind))
 }
 
 func recordSum(record []byte) uint32 {
@@ -109,11 +107,12 @@ func recordSum(record []byte) uint32 {
 	return crc32.Update(sum, crcTable, record[frameBytes:])
 }
 
-// reseal gives records another segment's marker.
-func reseal(records []byte, marker uint32) {
+// seal gives records a segment's marker, and their checksums.
+func seal(records []byte, marker uint32) {
 	for len(records) > 0 {
 		n := frameBytes + int(binary.LittleEndian.Uint32(records[4:])>>8)
-		sealRecord(records[:n], 0, marker, records[4])
+		binary.LittleEndian.PutUint32(records, marker)
+		binary.LittleEndian.PutUint32(records[8:], recordSum(records[:n]))
 		records = records[n:]
 	}
 }

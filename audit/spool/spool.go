@@ -113,6 +113,9 @@ type Spool struct {
 	queue  *queue
 	log    *segmentLog // of the writer alone, as is
 	buf    []byte      // what it encodes into
+	// spare is memory of batches. Between batches it is kept only as long as
+	// the garbage collector lets it.
+	spare sync.Pool
 
 	syncs chan chan error
 	quit  chan struct{} // closed to stop

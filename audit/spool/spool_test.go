@@ -109,8 +109,8 @@ func commit(t testing.TB, c *Consumer, b *Batch) {
 }
 
 func batchIDs(b *Batch) (out []string) {
-	for i := range b.Events {
-		out = append(out, b.Events[i].RequestID)
+	for _, e := range b.Events() {
+		out = append(out, strings.Clone(e.RequestID))
 	}
 	for _, g := range b.Gaps {
 		out = append(out, g.String())
@@ -167,7 +167,7 @@ func TestLocked(t *testing.T) {
 func TestFlush(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		s := open(t, dir, func(o *Options) { o.FlushEvery, o.FlushBytes = time.Second, 20<<10 })
+		s := open(t, dir, func(o *Options) { o.FlushEvery, o.FlushBytes = time.Second, 1<<10 })
 		s.Append(numbered(0))
 		time.Sleep(900 * time.Millisecond)
 		synctest.Wait()
@@ -182,7 +182,7 @@ func TestFlush(t *testing.T) {
 		c := s.Consumer("a")
 		for got := 0; got < 80; {
 			b := next(t, c, Limit{Wait: time.Millisecond})
-			got += len(b.Events)
+			got += b.Len()
 			commit(t, c, b)
 		}
 		if took := time.Since(start); took >= time.Second {
@@ -215,7 +215,7 @@ func TestDiskFull(t *testing.T) {
 		dir := t.TempDir()
 		var full atomic.Bool
 		s := open(t, dir, func(o *Options) {
-			o.QueueBytes = 100 * (eventBytes + 60)
+			o.QueueBytes = 100 * 100
 			o.create = func(path string) (segmentFile, error) {
 				f, err := createSegment(path)
 				return stalledFile{f, &full, part}, err
@@ -260,8 +260,8 @@ func TestDiskFull(t *testing.T) {
 		check()
 		s = open(t, dir, nil)
 		b := next(t, s.Consumer("a"), Limit{Bytes: 1 << 30})
-		if len(b.Events) != kept+10 || len(b.Gaps) == 0 {
-			t.Errorf("%d events, %v", len(b.Events), b.Gaps)
+		if b.Len() != kept+10 || len(b.Gaps) == 0 {
+			t.Errorf("%d events, %v", b.Len(), b.Gaps)
 		}
 		closeSpool(t, s)
 	}
@@ -382,7 +382,7 @@ func TestDamage(t *testing.T) {
 		if i%20 == 0 {
 			s := open(t, dir, nil)
 			b := next(t, s.Consumer("a"), Limit{})
-			if len(b.Events) != 9 || len(b.Gaps) != 1 {
+			if b.Len() != 9 || len(b.Gaps) != 1 {
 				t.Errorf("byte %d: %v", i, batchIDs(b))
 			}
 			closeSpool(t, s)
@@ -414,7 +414,10 @@ func TestDamagedTail(t *testing.T) {
 // event: the record inside is not believed.
 func TestForgedRecord(t *testing.T) {
 	dir := t.TempDir()
-	forged := appendChunk(nil, &chunk{events: [chunkEvents]daypass.Event{{RequestID: "forged"}}, n: 1})
+	var c chunk
+	c.add(&daypass.Event{RequestID: "forged"})
+	forged := appendChunk(nil, &c)
+	seal(forged, 0)
 	s := open(t, dir, nil)
 	e := numbered(0)
 	e.Object.Key = string(forged)
@@ -522,8 +525,8 @@ func TestConcurrentAppend(t *testing.T) {
 	c, got := s.Consumer("a"), make(map[string]int)
 	for total := 0; total < 4000; {
 		b := next(t, c, Limit{Bytes: 5 << 10})
-		for i := range b.Events {
-			got[b.Events[i].RequestID]++
+		for _, e := range b.Events() {
+			got[strings.Clone(e.RequestID)]++
 			total++
 		}
 		if len(b.Gaps) > 0 {

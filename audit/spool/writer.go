@@ -67,7 +67,7 @@ func (s *Spool) flush() (err error) {
 				s.opts.Logger.Error("audit events were dropped", "events", g.Events, "from", g.From, "to", g.To)
 				from := len(buf)
 				buf = appendGap(beginRecord(buf), g)
-				sealRecord(buf, from, 0, kindGap)
+				nameRecord(buf[from:], kindGap)
 			}
 		}
 		err = s.write(buf)
@@ -82,15 +82,14 @@ func (s *Spool) flush() (err error) {
 	return err
 }
 
-// appendChunk appends the records of events. The log gives them their marker.
+// appendChunk appends the records of events. The log gives them their marker
+// and checksum.
 func appendChunk(dst []byte, c *chunk) []byte {
-	for i := range c.n {
-		e := &c.events[i]
-		audit.Clean(e)
+	c.events(func(stored string) {
 		from := len(dst)
-		dst = audit.AppendEvent(beginRecord(dst), e)
-		sealRecord(dst, from, 0, kindEvent)
-	}
+		dst = audit.AppendClean(beginRecord(dst), stored)
+		nameRecord(dst[from:], kindEvent)
+	})
 	return dst
 }
 
@@ -163,7 +162,7 @@ func (l *segmentLog) append(records []byte) error {
 			return err
 		}
 	}
-	reseal(records, l.marker)
+	seal(records, l.marker)
 	_, err := l.file.WriteAt(records, headerBytes+int64(l.end-l.start))
 	if err == nil {
 		err = l.file.Sync()

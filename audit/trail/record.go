@@ -17,37 +17,55 @@ import (
 // eventVersion is that of CloudTrail's record contents of 2026.
 const eventVersion = "1.11"
 
+// A recorder appends records. It remembers the last of what takes hashes to find
+// out: who signed, and the account of the last bucket. Its methods must not be
+// called concurrently.
+type recorder struct {
+	*Config
+	signer   signer
+	identity []byte // of the signer, as a member
+	owner    string
+	account  string // the owner's
+}
+
+// A signer is what a record's user identity follows from.
+type signer struct {
+	scheme                                            daypass.Scheme
+	accessKey, owner, principal, principalID, session string
+}
+
 // appendRecord appends an event as one record (CloudTrail user guide,
 // "CloudTrail record contents"), which is a data event of S3, or a management
 // event where it is about a bucket's settings, and where it is of STS or of the
 // admin API, whose source is "daypass". The pass, its name, its limits
 // and the reason of a refusal are additional event data whose names begin with
 // x-daypass-. The event must be cleaned (audit.Clean).
-func (c *Config) appendRecord(dst []byte, e *daypass.Event) []byte {
+func (r *recorder) appendRecord(dst []byte, e *daypass.Event) []byte {
 	management := isManagement(e)
 	o := openObject(dst)
-	o.text("eventVersion", eventVersion)
-	c.identity(&o, e)
+	o.members(`"eventVersion":"` + eventVersion + `"`)
+	o.comma()
+	o.dst = append(o.dst, r.identityOf(e)...)
 	o.time("eventTime", e.Time.Add(max(0, e.Total)))
 	o.text("eventSource", eventSource(e.Action))
 	o.text("eventName", eventName(e.Action))
-	o.text("awsRegion", c.Region)
+	o.text("awsRegion", r.Region)
 	o.text("sourceIPAddress", sourceAddress(e))
 	o.bracketed("userAgent", e.UserAgent)
 	o.optional("errorCode", string(e.Code))
 	o.optional("errorMessage", e.Message)
 	parameters(&o, e)
-	o.raw("responseElements", "null")
+	o.members(`"responseElements":null`)
 	additional(&o, e)
 	o.text("requestID", e.RequestID)
 	o.eventID(e)
 	o.bool("readOnly", isReadOnly(e.Action))
 	if e.Object.Bucket != "" {
-		resources(&o, e)
+		r.resources(&o, e)
 	}
-	o.text("eventType", "AwsApiCall")
+	o.members(`"eventType":"AwsApiCall"`)
 	o.bool("managementEvent", management)
-	o.text("recipientAccountId", c.Account)
+	o.text("recipientAccountId", r.Account)
 	o.text("eventCategory", category(management))
 	if e.TLSVersion != "" {
 		o.open("tlsDetails")
@@ -57,6 +75,30 @@ func (c *Config) appendRecord(dst []byte, e *daypass.Event) []byte {
 		o.close()
 	}
 	return o.end()
+}
+
+// identityOf returns who signed, as a member.
+func (r *recorder) identityOf(e *daypass.Event) []byte {
+	g := &e.Grant
+	s := signer{g.Scheme, g.AccessKeyID, g.Owner, e.Principal, e.PrincipalID, e.Session}
+	if len(r.identity) > 0 && s == r.signer {
+		return r.identity
+	}
+	o := object{append(r.identity[:0], '{')} // the brace is not its own
+	r.Config.identity(&o, e)
+	copy(o.dst, o.dst[1:])
+	r.identity = o.dst[:len(o.dst)-1]
+	r.signer = signer{daypass.Scheme(strings.Clone(string(s.scheme))), strings.Clone(s.accessKey), strings.Clone(s.owner),
+		strings.Clone(s.principal), strings.Clone(s.principalID), strings.Clone(s.session)}
+	return r.identity
+}
+
+// accountOf returns the account of a bucket's owner.
+func (r *recorder) accountOf(owner string) string {
+	if owner != r.owner {
+		r.owner, r.account = strings.Clone(owner), daypass.AccountID(owner)
+	}
+	return r.account
 }
 
 // appendGap appends a record of events that are missing, in the shape of an
@@ -227,9 +269,6 @@ func parameters(o *object, e *daypass.Event) {
 			all = append(all, p)
 		}
 	}
-	isOwn := func(name string) bool {
-		return slices.ContainsFunc(own[:], func(p parameter) bool { return p.name == name })
-	}
 	_, query, _ := strings.Cut(e.URI, "?")
 	for query != "" {
 		var piece string
@@ -251,22 +290,45 @@ func parameters(o *object, e *daypass.Event) {
 	o.close()
 }
 
-// parseParameter decodes a parameter of a query. What cannot be decoded is none.
+// parseParameter decodes a parameter of a query. What cannot be decoded is none,
+// nor is what is plainly hidden.
 func parseParameter(piece string) (p parameter, ok bool) {
 	if piece == "" || strings.IndexByte(piece, ';') >= 0 {
 		return p, false
 	}
 	p.name, p.value, _ = strings.Cut(piece, "=")
-	if strings.IndexByte(piece, '%') < 0 && strings.IndexByte(piece, '+') < 0 {
-		return p, true
+	if isHidden(p.name) {
+		return p, false // whatever its value is
 	}
 	var err, err2 error
-	p.name, err = url.QueryUnescape(p.name)
-	p.value, err2 = url.QueryUnescape(p.value)
+	p.name, err = unescape(p.name)
+	p.value, err2 = unescape(p.value)
 	return p, err == nil && err2 == nil
 }
 
+// unescape is url.QueryUnescape, quick where there is no escape.
+func unescape(s string) (string, error) {
+	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
+		return s, nil
+	}
+	return url.QueryUnescape(s)
+}
+
+// isOwn reports whether a parameter is never what the query says.
+func isOwn(name string) bool {
+	switch name {
+	case "Host", "bucketName", "key", "subject", "x-amz-copy-source":
+		return true
+	}
+	return false
+}
+
 func isHidden(name string) bool {
+	switch len(name) {
+	case 9, 14, 15, 16, 19, 20: // those of hidden
+	default:
+		return false
+	}
 	return slices.ContainsFunc(hidden, func(h string) bool { return len(h) == len(name) && strings.EqualFold(h, name) })
 }
 
@@ -297,22 +359,21 @@ func authenticationMethod(s daypass.Scheme) string {
 	return ""
 }
 
-func resources(o *object, e *daypass.Event) {
-	bucket := "arn:aws:s3:::" + e.Object.Bucket
+func (r *recorder) resources(o *object, e *daypass.Event) {
 	o.name("resources")
 	o.dst = append(o.dst, '[')
 	if e.Object.Key != "" {
 		o.element()
-		o.text("type", "AWS::S3::Object")
-		o.text("ARN", bucket+"/"+e.Object.Key)
+		o.members(`"type":"AWS::S3::Object"`)
+		o.arn(e.Object.Bucket, e.Object.Key)
 		o.close()
 	}
 	o.element()
 	if e.BucketOwner != "" {
-		o.text("accountId", daypass.AccountID(e.BucketOwner))
+		o.text("accountId", r.accountOf(e.BucketOwner))
 	}
-	o.text("type", "AWS::S3::Bucket")
-	o.text("ARN", bucket)
+	o.members(`"type":"AWS::S3::Bucket"`)
+	o.arn(e.Object.Bucket, "")
 	o.close()
 	o.dst = append(o.dst, ']')
 }
@@ -404,6 +465,21 @@ func (o *object) text(name, value string) {
 	o.dst = audit.AppendJSONString(o.dst, value)
 }
 
+// members are members that are always the same.
+func (o *object) members(text string) {
+	o.comma()
+	o.dst = append(o.dst, text...)
+}
+
+// arn names a bucket, or an object where there is a key.
+func (o *object) arn(bucket, key string) {
+	o.members(`"ARN":"arn:aws:s3:::`)
+	if o.dst = audit.AppendJSONText(o.dst, bucket); key != "" {
+		o.dst = audit.AppendJSONText(append(o.dst, '/'), key)
+	}
+	o.dst = append(o.dst, '"')
+}
+
 func (o *object) optional(name, value string) {
 	if value != "" {
 		o.text(name, value)
@@ -466,13 +542,21 @@ func (o *object) eventID(e *daypass.Event) {
 // appendIdentity appends what no two events have in common.
 func appendIdentity(dst []byte, e *daypass.Event) []byte {
 	for _, s := range [...]string{e.RequestID, e.HostID} {
-		dst = append(strconv.AppendQuote(dst, s), ' ')
+		dst = append(appendQuote(dst, s), ' ')
 	}
 	dst = strconv.AppendInt(dst, e.Time.UnixMicro(), 10)
 	for _, s := range [...]string{e.Operation, e.Object.Bucket, e.Object.Key, e.Object.VersionID} {
-		dst = strconv.AppendQuote(append(dst, ' '), s)
+		dst = appendQuote(append(dst, ' '), s)
 	}
 	return dst
+}
+
+// appendQuote is strconv.AppendQuote, quick where nothing needs an escape.
+func appendQuote(dst []byte, s string) []byte {
+	if !audit.IsPlain(s) {
+		return strconv.AppendQuote(dst, s)
+	}
+	return append(append(append(dst, '"'), s...), '"')
 }
 
 // uuid is the UUID of what is hashed, as a member.

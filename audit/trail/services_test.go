@@ -64,7 +64,7 @@ func TestServices(t *testing.T) {
 			record{"s3.amazonaws.com", "PutBucketCors", "192.0.2.3", "Management", false, true, map[string]string{"bucketName": "b"}, identity{Type: "AWSAccount"}},
 		},
 	} {
-		text := (&Config{Account: "111122223333", Region: "us-east-1"}).appendRecord(nil, &c.event)
+		text := (&recorder{Config: &Config{Account: "111122223333", Region: "us-east-1"}}).appendRecord(nil, &c.event)
 		var got record
 		if err := json.Unmarshal(text, &got); err != nil {
 			t.Fatalf("%s: %v: %s", name, err, text)

@@ -105,7 +105,7 @@ func TestRecords(t *testing.T) {
 	cfg := &Config{Account: "111122223333", Region: "ap-southeast-1"}
 	var out bytes.Buffer
 	for i := range events {
-		b := cfg.appendRecord(nil, &events[i])
+		b := (&recorder{Config: cfg}).appendRecord(nil, &events[i])
 		if !json.Valid(b) || bytes.Contains(b, []byte(hexSignature)) || bytes.ContainsRune(b, '\n') {
 			t.Errorf("%s", b)
 		}
@@ -158,7 +158,7 @@ func FuzzRecord(f *testing.F) {
 			e.Object.Key, e.UserAgent, e.Reason, e.Source, e.Grant.Name, e.Message = a, b, c, a, b, c
 			e.URI, e.Principal, e.PrincipalID, e.Session, e.Host = "/?"+a, b, c, a, b
 		})
-		out := new(Config).appendRecord(nil, &e)
+		out := (&recorder{Config: new(Config)}).appendRecord(nil, &e)
 		var rec struct {
 			RequestID string `json:"requestID"`
 			EventID   string `json:"eventID"`
@@ -259,8 +259,13 @@ func (s *source) SetState(state []byte) error {
 // queue adds a batch of numbered events.
 func (s *source) queue(at time.Time, n int) {
 	b := Batch{Time: at, Unique: fmt.Sprintf("%s%014d", s.node, len(s.batches))}
-	for i := range n {
-		b.Events = append(b.Events, changed(func(e *daypass.Event) { e.Time, e.RequestID = at, fmt.Sprintf("%s-%d", b.Unique, i) }))
+	b.Events = func(yield func(*daypass.Event) bool) {
+		for i := range n {
+			e := changed(func(e *daypass.Event) { e.Time, e.RequestID = at, fmt.Sprintf("%s-%d", b.Unique, i) })
+			if !yield(&e) {
+				return
+			}
+		}
 	}
 	s.batches = append(s.batches, b)
 }
@@ -764,13 +769,56 @@ func TestDir(t *testing.T) {
 	}
 }
 
+// TestRecorderForgets has one recorder append what it remembers, and what looks
+// like it, in any order: as one would that remembers nothing.
+func TestRecorderForgets(t *testing.T) {
+	var events []daypass.Event
+	for _, change := range []func(*daypass.Event){
+		func(*daypass.Event) {},
+		func(e *daypass.Event) { e.Grant.AccessKeyID = "OTHER" },
+		func(e *daypass.Event) { e.Grant.AccessKeyID = "" },
+		func(e *daypass.Event) { e.Grant.Owner = "bob" },
+		func(e *daypass.Event) { e.Principal = "arn:aws:iam::111122223333:user/joe" },
+		func(e *daypass.Event) { e.Principal = "arn:aws:sts::111122223333:assumed-role/role/session" },
+		func(e *daypass.Event) { e.PrincipalID = "AIDA" },
+		func(e *daypass.Event) {
+			e.Principal, e.Session = "arn:aws:sts::111122223333:assumed-role/role/session", "arn:aws:iam::111122223333:role/path/role"
+		},
+		func(e *daypass.Event) { e.Grant.Scheme = daypass.SchemeLocal },
+		func(e *daypass.Event) { e.Grant.Scheme = daypass.SchemeService },
+		func(e *daypass.Event) { e.Grant.Scheme, e.Principal = daypass.SchemeService, amazonS3 },
+		func(e *daypass.Event) { e.Grant = daypass.Grant{}; e.Principal, e.PrincipalID = "", "" },
+		func(e *daypass.Event) { e.BucketOwner = "bob" },
+		func(e *daypass.Event) { e.BucketOwner = "" },
+		func(e *daypass.Event) { e.Object.Bucket, e.Object.Key = `a"b`, "k\n" },
+	} {
+		events = append(events, changed(change))
+	}
+	cfg := &Config{Account: "111122223333", Region: "us-east-1"}
+	r := &recorder{Config: cfg}
+	for i := range 10 * len(events) * len(events) {
+		e := &events[i*i/7%len(events)]
+		if got, want := string(r.appendRecord(nil, e)), string((&recorder{Config: cfg}).appendRecord(nil, e)); got != want {
+			t.Fatalf("\n got %s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestHidden(t *testing.T) {
+	for _, name := range hidden {
+		if !isHidden(name) || !isHidden(strings.ToUpper(name)) || isHidden(name+"x") {
+			t.Errorf("%s is not hidden, or more than that", name)
+		}
+	}
+}
+
 // BenchmarkRecord is one record, without compression.
 func BenchmarkRecord(b *testing.B) {
-	cfg, e := &Config{Account: "111122223333", Region: "us-east-1"}, changed(func(*daypass.Event) {})
+	r, e := &recorder{Config: &Config{Account: "111122223333", Region: "us-east-1"}}, changed(func(*daypass.Event) {})
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		buf = cfg.appendRecord(buf[:0], &e)
+		buf = r.appendRecord(buf[:0], &e)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/daypass/daypass"
@@ -37,6 +38,7 @@ type Writer struct {
 	key    *rsa.PublicKey
 	files  int // a digest has at most
 	packer packer
+	record recorder
 }
 
 // NewWriter returns a writer.
@@ -54,7 +56,9 @@ func NewWriter(cfg Config) (*Writer, error) {
 	if cfg.Account == "" || cfg.Region == "" || cfg.Name == "" || cfg.Storage == nil {
 		return nil, errors.New("trail: account, region, name and storage are needed")
 	}
-	return &Writer{cfg: cfg, key: key, files: digestFiles}, nil
+	w := &Writer{cfg: cfg, key: key, files: digestFiles}
+	w.record.Config = &w.cfg
+	return w, nil
 }
 
 // A Batch is events for one file.
@@ -64,8 +68,9 @@ type Batch struct {
 	// the same.
 	Time   time.Time
 	Unique string
-	// Events must be cleaned (audit.Clean), as those of a spool are.
-	Events []daypass.Event
+	// Events must be cleaned (audit.Clean), as those of a spool are. Each is
+	// valid until the next one comes. Nil is none.
+	Events iter.Seq[*daypass.Event]
 	// Gaps are where events are missing. Each becomes a record.
 	Gaps []Gap
 }
@@ -189,16 +194,16 @@ func store(set func([]byte) error, st state) error {
 
 // writeBatch writes a log file.
 func (w *Writer) writeBatch(ctx context.Context, src Source, st state, b Batch) error {
-	if len(b.Events)+len(b.Gaps) == 0 {
-		return store(src.Commit, st)
-	}
 	k, err := w.packer.get()
 	if err != nil {
 		return err
 	}
 	defer w.packer.put(k)
 	var oldest, newest time.Time
-	k.content, oldest, newest = w.cfg.appendRecords(k.content, b)
+	k.content, oldest, newest = w.record.appendRecords(k.content, b)
+	if oldest.IsZero() { // there are none
+		return store(src.Commit, st)
+	}
 	name := w.logName(b.Time, b.Unique)
 	if err := w.put(ctx, name, k, nil); err != nil {
 		return err
@@ -221,7 +226,7 @@ func (w *Writer) put(ctx context.Context, name string, k *pack, meta map[string]
 
 // appendRecords appends a log file, and returns the times of its first and
 // last record.
-func (c *Config) appendRecords(dst []byte, b Batch) (content []byte, oldest, newest time.Time) {
+func (r *recorder) appendRecords(dst []byte, b Batch) (content []byte, oldest, newest time.Time) {
 	dst = append(dst, `{"Records":[`...)
 	start := len(dst)
 	next := func(at time.Time) {
@@ -235,13 +240,15 @@ func (c *Config) appendRecords(dst []byte, b Batch) (content []byte, oldest, new
 			newest = at
 		}
 	}
-	for i := range b.Events {
-		next(b.Events[i].Time)
-		dst = c.appendRecord(dst, &b.Events[i])
+	if b.Events != nil {
+		for e := range b.Events {
+			next(e.Time)
+			dst = r.appendRecord(dst, e)
+		}
 	}
 	for i, g := range b.Gaps {
 		next(b.Time)
-		dst = c.appendGap(dst, &b, i, g)
+		dst = r.appendGap(dst, &b, i, g)
 	}
 	return append(dst, "]}\n"...), oldest, newest
 }

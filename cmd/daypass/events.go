@@ -179,7 +179,7 @@ func (n *node) startAccessLog() error {
 		return hinted(err, "--access-log names a file that can be appended to, or - for standard output")
 	}
 	consumer := n.spool.Consumer(accessLogSink)
-	put, err := consumer.LogTo(file, audit.AppendAccessLog)
+	put, err := consumer.LogTo(file, new(audit.AccessLog).Append)
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}

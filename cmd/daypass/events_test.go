@@ -57,8 +57,8 @@ func TestMetricsAreBounded(t *testing.T) {
 		e.Status, e.Object.Bucket, e.Grant.Name, e.Grant.PassID = 1000+i, text, text, text
 		m.Append(&e)
 	}
-	if len(m.series) != 1 {
-		t.Errorf("%d series", len(m.series))
+	if len(*m.series.Load()) != 1 {
+		t.Errorf("%d series", len(*m.series.Load()))
 	}
 	families, err := m.gatherer().Gather()
 	if err != nil {
@@ -81,7 +81,7 @@ func TestMetricsCountRequests(t *testing.T) {
 	e := passEvent()
 	e.Total, e.Method, e.URI = -1, "", ""
 	m.Append(&e)
-	if len(m.series) != 0 {
+	if len(*m.series.Load()) != 0 {
 		t.Error("a part was counted")
 	}
 }
@@ -236,7 +236,7 @@ func TestSinksSurviveWithout(t *testing.T) {
 		n.config.data = data
 		n.config.events = eventConfig{noSinks: noSinks}
 		n.config.events.accessLog.Path = filepath.Join(data, "access.log")
-		if err := errors.Join(n.openStore(), n.openState(t.Context()), n.openEvents(t.Context())); err != nil {
+		if err := errors.Join(n.openStore(t.Context()), n.openState(t.Context()), n.openEvents(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 		e := passEvent()

@@ -16,6 +16,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -172,6 +174,11 @@ func benchNode(args []string) error {
 		return err
 	}
 	fmt.Println(strings.Join(urls, "\n"))
+	if stop, err := benchProfile(args[0]); err != nil {
+		return err
+	} else {
+		defer stop()
+	}
 	var last time.Duration
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		start := time.Now()
@@ -200,6 +207,33 @@ func benchNode(args []string) error {
 		fmt.Println(answer)
 	}
 	return n.close()
+}
+
+// benchProfile writes profiles of the process into the directory that
+// BENCH_PROFILE names, if it does.
+func benchProfile(name string) (stop func(), err error) {
+	dir := os.Getenv("BENCH_PROFILE")
+	if dir == "" {
+		return func() {}, nil
+	}
+	cpu, err := os.Create(filepath.Join(dir, name+".cpu"))
+	if err != nil {
+		return nil, err
+	}
+	runtime.SetMutexProfileFraction(100)
+	if err := pprof.StartCPUProfile(cpu); err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		cpu.Close()
+		for _, kind := range []string{"mutex", "allocs"} {
+			if f, err := os.Create(filepath.Join(dir, name+"."+kind)); err == nil {
+				pprof.Lookup(kind).WriteTo(f, 0)
+				f.Close()
+			}
+		}
+	}, nil
 }
 
 func newBenchNode(sinks bool, dir, size string) (n *node, urls []string, err error) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"time"
@@ -89,11 +90,22 @@ func (s *trailSource) Next(ctx context.Context) (trail.Batch, error) {
 		return trail.Batch{}, err
 	}
 	s.batch = b
-	out := trail.Batch{Time: b.Time, Unique: b.Unique(), Events: b.Events}
+	out := trail.Batch{Time: b.Time, Unique: b.Unique(), Events: eventsOf(b)}
 	for _, g := range b.Gaps {
 		out.Gaps = append(out.Gaps, trail.Gap{Loss: string(g.Loss), Events: g.Events, Bytes: g.Bytes, From: g.From, To: g.To})
 	}
 	return out, nil
+}
+
+// eventsOf returns the events of a batch without their numbers.
+func eventsOf(b *spool.Batch) iter.Seq[*daypass.Event] {
+	return func(yield func(*daypass.Event) bool) {
+		for _, e := range b.Events() {
+			if !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 // next waits for a file's worth of events, until the server stops.
