@@ -18,10 +18,10 @@ define gotest
 (cd $(2) && $(3) $(GO) test -json $(1)) 2>&1 | $(REPORT)
 endef
 
-.PHONY: help test setup fmt fmt-check lint layering unit build e2e kill bench clean
+.PHONY: help test test-cluster setup fmt fmt-check lint layering unit build e2e kill bench clean
 
 help: ## show this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 14
 
 test: setup fmt-check lint layering unit build e2e ## run everything that must pass
 
@@ -54,7 +54,11 @@ build: ## build the program, statically, as $(BUILD)/daypass
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BUILD)/daypass ./cmd/daypass
 
 e2e: setup $(REPORT) ## run real clients, a browser and kill -9 against the program
-	@$(call gotest,-count=1 -timeout 12m ./...,e2e)
+	@$(call gotest,-count=1 -timeout 12m $$($(GO) list ./... | grep -v '/e2e/cluster$$'),e2e)
+
+test-cluster: $(REPORT) ## run three nodes over Ceph and PostgreSQL, and break all of it
+	@e2e/setup cluster
+	@$(call gotest,-count=1 -timeout 15m ./cluster,e2e)
 
 kill: $(REPORT) ## kill the server 100 times under load and check what it kept
 	@$(call gotest,-count=1 -timeout 60m -run '^TestKill' .,e2e,DAYPASS_E2E_KILL_ROUNDS=100)
