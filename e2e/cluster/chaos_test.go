@@ -20,7 +20,8 @@ type scenario struct {
 	// errors are the kinds that clients may see, "write: " and so on left out;
 	// nothing else may happen to them.
 	errors []string
-	// slowest bounds every answer, good or bad.
+	// slowest bounds every answer, good or bad: the deadlines that apply, and as
+	// much again for a busy machine.
 	slowest time.Duration
 }
 
@@ -33,15 +34,15 @@ var (
 
 func scenarios() []scenario {
 	return []scenario{
-		{"quiet", quiet, nil, 5 * time.Second},
-		{"rolling restart", rollingRestart, nil, 5 * time.Second},
-		{"kill a node", killNode, torn, 5 * time.Second},
-		{"kill a gateway", killGateway, busy, 15 * time.Second},
-		{"freeze a gateway", freezeGateway, busy, 15 * time.Second},
-		{"kill an OSD", killOSD, busy, 15 * time.Second},
-		{"kill a second OSD", killSecondOSD, busy, 15 * time.Second},
-		{"cut nodes from PostgreSQL", cutNodes, busy, 15 * time.Second},
-		{"fail PostgreSQL over", failOver, busy, 15 * time.Second},
+		{"quiet", quiet, nil, 10 * time.Second},
+		{"rolling restart", rollingRestart, nil, 10 * time.Second},
+		{"kill a node", killNode, torn, 10 * time.Second},
+		{"kill a gateway", killGateway, busy, 110 * time.Second},
+		{"freeze a gateway", freezeGateway, busy, 110 * time.Second},
+		{"kill an OSD", killOSD, busy, 110 * time.Second},
+		{"kill a second OSD", killSecondOSD, busy, 110 * time.Second},
+		{"cut nodes from PostgreSQL", cutNodes, busy, 110 * time.Second},
+		{"fail PostgreSQL over", failOver, busy, 110 * time.Second},
 	}
 }
 
@@ -154,8 +155,8 @@ func killNode(t *testing.T, r *rig, l *load) {
 	dead := time.Now()
 	l.healed = dead // the others serve; this is how long the proxy needs to see it
 	l.more(2 * calm)
-	if late := l.errors(dead.Add(3 * time.Second)); len(late) > 0 {
-		t.Errorf("3 s after a node died clients still see errors: %v", late)
+	if late := l.errors(dead.Add(6 * time.Second)); len(late) > 0 {
+		t.Errorf("6 s after a node died clients still see errors: %v", late)
 	}
 	start := time.Now()
 	n.start(t)
@@ -169,8 +170,8 @@ func killGateway(t *testing.T, r *rig, l *load) {
 	dead := time.Now()
 	l.healed = dead
 	l.more(2 * calm)
-	if late := l.errors(dead.Add(5 * time.Second)); len(late) > 0 {
-		t.Errorf("5 s after a gateway died clients still see errors: %v", late)
+	if late := l.errors(dead.Add(10 * time.Second)); len(late) > 0 {
+		t.Errorf("10 s after a gateway died clients still see errors: %v", late)
 	}
 	r.ceph.startGateway(t, 0)
 }
@@ -209,7 +210,7 @@ func killSecondOSD(t *testing.T, r *rig, l *load) {
 	if !until(time.Minute, func() bool { return l.told(write, down) >= 2*writers }) {
 		t.Errorf("a minute after Ceph stopped writing, clients saw only %v", l.errors(down))
 	}
-	if n := l.good(write, down.Add(time.Second)); n > 0 {
+	if n := l.good(write, down.Add(3*time.Second)); n > 0 {
 		t.Errorf("%d writes were acknowledged with one OSD of three: the test did not break what it should", n)
 	}
 	r.ceph.startOSD(t, 1)

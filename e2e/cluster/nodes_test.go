@@ -343,7 +343,7 @@ func (n *node) inGap() bool {
 type verdict int
 
 const (
-	inTime  verdict = iota // less than a second after
+	inTime  verdict = iota // less than a second after, and the slack
 	blind                  // it did not reach state, and within its grace
 	tooLate                // it reached state for more than a second
 	blindly                // it did not reach state, and its grace was over
@@ -354,10 +354,10 @@ const (
 func (n *node) judge(acked, served time.Time) (verdict, time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	late := served.Sub(acked) > lasting
+	late := served.Sub(acked) > lasting+slack
 	for _, g := range n.gaps {
 		// Outside of a gap, and a second around it, the node should know.
-		if acked.Before(g.from.Add(-lasting)) || served.Before(g.from) || !g.to.IsZero() && served.After(g.to.Add(lasting)) {
+		if acked.Before(g.from.Add(-lasting)) || served.Before(g.from) || !g.to.IsZero() && served.After(g.to.Add(lasting+slack)) {
 			continue
 		}
 		switch {

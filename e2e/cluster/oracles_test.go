@@ -25,14 +25,15 @@ func TestJudge(t *testing.T) {
 		want          verdict
 	}{
 		{5, 5.9, inTime},
-		{5, 6.1, tooLate},
-		{8, 12, tooLate},    // it had two seconds to learn of it
+		{5, 7.9, inTime},
+		{5, 8.1, tooLate},
+		{8, 12, tooLate},    // it had two seconds to learn of it, and four
 		{9.5, 12, blind},    // it had half a second
 		{12, 14.9, blind},   // made while it could not know
 		{12, 15.1, blindly}, // the grace of 4 s and a second are over
 		{12, 21, blindly},   // if it serves again, it must know
 		{20.5, 21, inTime},  // it may have found state before that
-		{12, 24, tooLate},   // it has said that it reaches state
+		{12, 25.1, tooLate}, // it has said that it reaches state
 		{25, 31, tooLate},   // made between the gaps, known before the second
 		{31, 34.9, blind},   // still cut off
 		{31, 100, blindly},

@@ -26,6 +26,9 @@ const (
 	// lasting is how long after a revocation was acknowledged a node that
 	// reaches state may go on serving.
 	lasting = time.Second
+	// slack is for a machine that gives a node no processor for a while; the
+	// figures tell what was seen.
+	slack = 2 * time.Second
 )
 
 // A passes is all one-time passes of a load.
