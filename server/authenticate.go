@@ -43,6 +43,9 @@ type call struct {
 	// free says that no policy could have refused the caller anything in this
 	// bucket.
 	free bool
+	// momentary says that a policy has looked at what is so for this request
+	// only, or for the moment.
+	momentary bool
 	// deciding is the caller and the request as policies see them, nil until
 	// one is asked.
 	deciding *decision

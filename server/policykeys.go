@@ -58,6 +58,14 @@ var policyKeys = map[string]policyKey{
 	"aws:viaawsservice":   func(*deliberation) (string, bool) { return "false", true },
 }
 
+// lastingKeys are the condition keys whose value another request with the same
+// URL, somewhere else or a moment later, has too. Who came over TLS is not sent
+// away from it.
+var lastingKeys = map[string]bool{
+	"s3:authtype": true, "s3:signatureversion": true, "s3:versionid": true, "s3:resourceaccount": true,
+	"aws:requestedregion": true, "aws:resourceaccount": true, "aws:securetransport": true, "aws:viaawsservice": true,
+}
+
 // headerKeys are the x-amz-* headers that are condition keys of the same name.
 var headerKeys = map[string]bool{
 	"x-amz-acl": true, "x-amz-grant-full-control": true, "x-amz-grant-read": true, "x-amz-grant-read-acp": true,
@@ -70,6 +78,7 @@ var headerKeys = map[string]bool{
 
 // key implements policy.Request.Context.
 func (d *deliberation) key(name string) ([]string, bool) {
+	d.call.momentary = d.call.momentary || !lastingKeys[name]
 	if f, ok := policyKeys[name]; ok {
 		return d.single(f(d))
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/store"
 )
 
@@ -85,14 +86,37 @@ func (s *Server) redirectPut(w *response, c *call, req *store.PutRequest) (done 
 
 // mayRedirect reports whether all that is checked of a request holds after a
 // redirect too. The URL is for whoever has it, so only a pre-signed URL may
-// become one. Scripts of browsers are kept to the rules for other origins, which
-// the engine does not know.
+// become one, and only where no policy or access control list has looked at what
+// may be otherwise the next moment, such as the client's address.
 func (s *Server) mayRedirect(c *call) bool {
-	if c.grant.Scheme != daypass.SchemeQuery || !c.r.ProtoAtLeast(1, 1) || len(c.r.Header["Origin"]) > 0 {
+	if c.grant.Scheme != daypass.SchemeQuery || !c.r.ProtoAtLeast(1, 1) || byScript(c.r.Header) || dotted(c.ref.Key) {
 		return false
 	}
 	_, needs := c.limits.NeedsServing()
-	return !needs
+	return !needs && !c.momentary && !c.rules.listsCount()
+}
+
+// byScript reports whether a script of a browser sends a request: it is kept to
+// the rules for other origins, which the engine does not know. A script of a page
+// of this server sends no Origin, and would meet them after a redirect (Fetch
+// Metadata Request Headers, section 2.2).
+func byScript(h http.Header) bool {
+	switch h.Get("Sec-Fetch-Mode") {
+	case "cors", "same-origin":
+		return true
+	}
+	return len(h["Origin"]) > 0
+}
+
+// dotted reports whether a key has segments that clients take out of a URL (RFC
+// 3986, section 5.2.4), so that it would be one for another object.
+func dotted(key string) bool {
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // plainRead reports whether a GET asks for nothing that the engine might answer
@@ -128,7 +152,9 @@ func (c *call) plainWrite(req *store.PutRequest) bool {
 	waits := c.r.ContentLength > 0 && c.r.ContentLength <= store.MaxUploadSize &&
 		strings.EqualFold(c.r.Header.Get("Expect"), "100-continue")
 	_, notifies := c.rules.raw[settingNotification]
-	return plain && bare && waits && !notifies && !c.rules.listsCount() && req.Owner == c.bucket.Owner &&
+	// The signature may say which body it is for.
+	anyBody := c.result.Payload.Kind == sign.PayloadUnsigned
+	return plain && bare && waits && anyBody && !notifies && req.Owner == c.bucket.Owner &&
 		c.noneAmz(func(name string) bool { return name == "x-amz-content-sha256" })
 }
 

@@ -3,6 +3,8 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -64,6 +66,7 @@ func newRedirects(t testing.TB, mode Redirect, change ...func(*Config)) (*passEn
 	e.bucket("photos")
 	e.put("key", "content")
 	e.put("p/a.txt", "text")
+	e.put("p/../key", "text")
 	return e, r, log
 }
 
@@ -152,6 +155,9 @@ func TestRedirectStreams(t *testing.T) {
 			Header: http.Header{"X-Amz-Checksum-Mode": {"ENABLED"}}}), 200},
 		{"an override that is not ASCII", get("response-content-disposition", "attachment; filename=\"\u00e4\""), 200},
 		{"PUT without Expect", e.query("PUT", "new"), 200},
+		{"a script's request to the page's own server", get().with("Sec-Fetch-Mode", "cors"), 200},
+		{"the same, not to other servers", get().with("Sec-Fetch-Mode", "same-origin"), 200},
+		{"a key that clients would shorten", e.query("GET", "p/../key"), 200},
 	} {
 		r := e.send(tt.q)
 		if r.status != tt.code || r.header.Get("Location") != "" {
@@ -288,17 +294,18 @@ func TestRedirectPut(t *testing.T) {
 		t.Errorf("event %+v", ev)
 	}
 	for what, q := range map[string]request{
-		"size":           put(limits.Size, "0-999999"),
-		"type":           put(limits.Type, "*/*"),
-		"overwrite":      put(limits.Overwrite, "no"),
-		"uses":           put(limits.Uses, "1"),
-		"metadata":       put().with("X-Amz-Meta-A", "b"),
-		"tags":           put().with("X-Amz-Tagging", "a=b"),
-		"condition":      put().with("If-None-Match", "*"),
-		"cache control":  put().with("Cache-Control", "no-cache"),
-		"checksum":       put().with("X-Amz-Checksum-Crc32", "AAAAAA=="),
-		"encryption":     put().with("X-Amz-Server-Side-Encryption", "AES256"),
-		"payload's hash": put().with("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"),
+		"size":                  put(limits.Size, "0-999999"),
+		"type":                  put(limits.Type, "*/*"),
+		"overwrite":             put(limits.Overwrite, "no"),
+		"uses":                  put(limits.Uses, "1"),
+		"metadata":              put().with("X-Amz-Meta-A", "b"),
+		"tags":                  put().with("X-Amz-Tagging", "a=b"),
+		"condition":             put().with("If-None-Match", "*"),
+		"cache control":         put().with("Cache-Control", "no-cache"),
+		"checksum":              put().with("X-Amz-Checksum-Crc32", "AAAAAA=="),
+		"encryption":            put().with("X-Amz-Server-Side-Encryption", "AES256"),
+		"a body that is signed": withLength(e.presign(sign.URLRequest{Method: "PUT", Bucket: "photos", Key: "new", PayloadSHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(body)))}), body),
+		"payload's hash":        put().with("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"),
 	} {
 		if r := e.announce(q); r.status == 307 || r.header.Get("Location") != "" {
 			t.Errorf("%s: a PUT was redirected", what)
@@ -309,6 +316,63 @@ func TestRedirectPut(t *testing.T) {
 	}
 	if e.content("new") != body {
 		t.Error("nothing was stored")
+	}
+}
+
+// withLength announces a body.
+func withLength(q request, body string) request {
+	q.body = body
+	return q.with("Expect", "100-continue", "Content-Length", strconv.Itoa(len(body)))
+}
+
+// TestRedirectPolicies: what a policy or an access control list has looked at
+// must be so for whoever follows the URL, for as long as that lives.
+func TestRedirectPolicies(t *testing.T) {
+	d, err := diskstore.Open(diskstore.Options{Dir: t.TempDir(), MinFree: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := &redirector{Driver: d}
+	r := newRealm(t, func(c *Config) {
+		c.Redirect, c.Store = RedirectGet, store.New(engine)
+		t.Cleanup(func() { c.Store.Close() })
+		if _, err := c.Store.CreateBucket(t.Context(), store.Bucket{Name: "photos", Owner: "alice", Region: testRegion}, testTime); err != nil {
+			t.Fatal(err)
+		}
+	})
+	r.must("PUT", "/photos/key", "content")
+	everywhere := func(operator, key, value string) string {
+		return statement("Deny", "*", "s3:GetObject", allARN, `{"`+operator+`":{"`+key+`":"`+value+`"}}`)
+	}
+	const here = `{"IpAddress":{"aws:SourceIp":"127.0.0.1"}}`
+	allow := statement("Allow", "", "s3:*", "*")
+	plain, near := r.user("plain", allow), r.user("near", statement("Allow", "", "s3:*", "*", here))
+	for _, tt := range []struct {
+		what   string
+		key    sign.Key
+		policy []string
+		status int
+	}{
+		{"no policy", r.alice, nil, 307},
+		{"a key's policy", plain, nil, 307},
+		{"a key's policy that asks for the address", near, nil, 200},
+		{"a bucket's policy that asks for nothing of the moment", plain, []string{statement("Deny", "*", "s3:DeleteObject", allARN, here)}, 307},
+		{"one that asks for TLS", plain, []string{everywhere("Bool", "aws:SecureTransport", "true")}, 307},
+		{"for the address", plain, []string{everywhere("IpAddress", "aws:SourceIp", "192.0.2.1")}, 200},
+		{"for the page", plain, []string{everywhere("StringEquals", "aws:Referer", "https://evil.example/")}, 200},
+		{"for the time", plain, []string{everywhere("DateGreaterThan", "aws:CurrentTime", "2026-02-06T12:00:05Z")}, 200},
+		{"for the signature's age", plain, []string{everywhere("NumericGreaterThan", "s3:signatureAge", "5000")}, 200},
+		{"for the object's tags", plain, []string{everywhere("StringEquals", "s3:ExistingObjectTag/secret", "yes")}, 200},
+	} {
+		r.policy(tt.policy...)
+		if got := r.url(tt.key, "GET", "key"); got.status != tt.status {
+			t.Errorf("%s: status %d, want %d\n%s", tt.what, got.status, tt.status, got.body)
+		}
+	}
+	r.policy()
+	r.must("PUT", "/photos?ownershipControls", `<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>`)
+	if got := r.url(r.alice, "GET", "key"); got.status != 200 {
+		t.Errorf("access control lists: status %d", got.status)
 	}
 }
 

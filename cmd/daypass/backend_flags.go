@@ -78,6 +78,9 @@ func (f *backendFlags) config(encrypt bool) (backendConfig, error) {
 		if err := urls.Set(string(text)); err != nil {
 			return c, usagef("--state-file %s: %v", f.stateFile, err)
 		}
+		if info, err := os.Stat(f.stateFile); err == nil && info.Mode().Perm()&0o007 != 0 && urls.password() {
+			return c, usagef("--state-file %s holds a password and has mode %04o, so that every user of this machine can reach it\nrun 'chmod o= %s'", f.stateFile, info.Mode().Perm(), f.stateFile)
+		}
 		c.state = urls
 	}
 	return c, nil
@@ -126,12 +129,12 @@ func (f *dsnFlag) Set(text string) error {
 	return nil
 }
 
-// password implements passwordFlag.
+// password implements passwordFlag. What cannot be read may hold one.
 func (f *dsnFlag) password() bool {
 	for _, dsn := range *f {
-		user, _, query := splitDSN(dsn)
+		user, _, query, ok := splitDSN(dsn)
 		values, err := url.ParseQuery(query)
-		if strings.Contains(user, ":") || values.Has("password") || err != nil && strings.Contains(query, "password") {
+		if !ok || err != nil || strings.Contains(user, ":") || values.Has("password") || values.Has("sslpassword") {
 			return true
 		}
 	}
@@ -139,16 +142,24 @@ func (f *dsnFlag) password() bool {
 }
 
 // showDSN returns a connection string as it may be shown: hosts and database,
-// without users, passwords and settings.
+// without users, passwords and settings. Of what cannot be read it shows nothing,
+// since anything may be the password.
 func showDSN(dsn string) string {
-	_, place, _ := splitDSN(dsn)
+	_, place, _, ok := splitDSN(dsn)
+	if !ok {
+		return "postgres://… (a password must be percent-encoded: / is %2F, ? is %3F, # is %23, @ is %40)"
+	}
 	return "postgres://" + place
 }
 
+// placeOfDSN is hosts with ports, and a database.
+var placeOfDSN = regexp.MustCompile(`^([A-Za-z0-9._%-]*|\[[0-9A-Fa-f:.%a-z]*\])(:[0-9]*)?(,([A-Za-z0-9._%-]*|\[[0-9A-Fa-f:.%a-z]*\])(:[0-9]*)?)*(/[^@:/#]*)?$`)
+
 // splitDSN returns the user with a password, the hosts with the database, and the
 // settings of a URL of a database. There may be several hosts, so it is no URL as
-// package net/url has them.
-func splitDSN(dsn string) (user, place, query string) {
+// package net/url has them. It is not ok where a character of a password that is
+// not encoded may have put a part of it elsewhere.
+func splitDSN(dsn string) (user, place, query string, ok bool) {
 	_, rest, _ := strings.Cut(dsn, "://")
 	rest, query, _ = strings.Cut(rest, "?")
 	hosts, database, found := strings.Cut(rest, "/")
@@ -158,7 +169,7 @@ func splitDSN(dsn string) (user, place, query string) {
 	if found {
 		hosts += "/" + database
 	}
-	return user, hosts, query
+	return user, hosts, query, placeOfDSN.MatchString(hosts) && !strings.Contains(query, "@")
 }
 
 // A passwordFlag is a flag whose value may hold a password, which other users of

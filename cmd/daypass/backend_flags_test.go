@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 // TestStateURLs checks what --state takes, and that no password is shown.
 func TestStateURLs(t *testing.T) {
+	const unreadable = "postgres://… (a password must be percent-encoded: / is %2F, ? is %3F, # is %23, @ is %40)"
 	for _, c := range []struct {
 		text, shown string
 		password    bool
@@ -22,6 +24,15 @@ func TestStateURLs(t *testing.T) {
 		{"postgres://u@a,b/daypass?password=s3cr3t", "postgres://a,b/daypass", true},
 		{"postgres://u@a,b/daypass?%70assword=s3cr3t", "postgres://a,b/daypass", true},
 		{"postgres://u@a/daypass?password=s3cr3t;x", "postgres://a/daypass", true},
+		{"postgres://u@a/daypass?sslpassword=s3cr3t", "postgres://a/daypass", true},
+		// A password whose characters should have been encoded may end up anywhere.
+		{"postgres://u:s3c/r3t@db:5432/daypass", unreadable, true},
+		{"postgres://u:s3c?r3t@db:5432/daypass", unreadable, true},
+		{"postgres://u:5432/s3cr3t@db/daypass", unreadable, true},
+		{"postgres://u:5432?s3cr3t=x@db/daypass", unreadable, true},
+		{"postgres://u:s3cr3t", unreadable, true},
+		{"postgres://[::1]:5432,[fe80::1%eth0]/daypass", "postgres://[::1]:5432,[fe80::1%eth0]/daypass", false},
+		{"postgres://u@%2Frun%2Fpostgresql/daypass", "postgres://%2Frun%2Fpostgresql/daypass", false},
 		{"postgres:///daypass?host=/run/postgresql", "postgres:///daypass", false},
 	} {
 		var f dsnFlag
@@ -55,6 +66,12 @@ func TestBackendFlags(t *testing.T) {
 	if err != nil || len(c.state) != 2 || !c.shared() || !c.apart() {
 		t.Errorf("--state-file: %d URLs, %v", len(c.state), err)
 	}
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&backendFlags{stateFile: file, redirect: "off"}).config(false); exitCode(err) != exitUsage || strings.Contains(err.Error(), "s3cr3t") {
+		t.Errorf("a file with a password that every user may read: %v", err)
+	}
 	one := dsnFlag{"postgres://a/x"}
 	for name, f := range map[string]backendFlags{
 		"both states":            {state: one, stateFile: file},
@@ -76,5 +93,13 @@ func TestBackendFlags(t *testing.T) {
 	f := backendFlags{store: "s3://b", redirect: "off"}
 	if _, err := f.config(true); err == nil || !strings.Contains(err.Error(), "the upstream's") {
 		t.Errorf("--encrypt with an upstream: %v", err)
+	}
+}
+
+// TestOneLine checks that a database that is tried in several ways is told of once.
+func TestOneLine(t *testing.T) {
+	err := oneLine{errors.New("sqlstate.OpenPostgres: failed to connect to `user=u`:\n\tdb (10.0.0.1): refused\n\tdb (10.0.0.1): refused\n\tdb (10.0.0.2): no route")}
+	if got, want := err.Error(), "sqlstate.OpenPostgres: failed to connect to `user=u`: db (10.0.0.1): refused; db (10.0.0.2): no route"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -62,13 +63,25 @@ func (n *node) openState(ctx context.Context) error {
 	if n.state, err = n.stateOver(ctx, driver); err != nil {
 		return errors.Join(err, driver.Close())
 	}
-	n.release = append(n.release, n.state.Close)
+	n.release = append(n.release, n.closeState)
 	if err := n.refuseUpstreamKey(ctx); err != nil {
 		return err
 	}
 	n.rotation = newRotation(n.state, n.store, n.app.now, n.log)
 	n.release = append(n.release, n.rotation.close)
 	return n.rotation.resume(ctx)
+}
+
+// closeState writes what is left to write. Without state, a node ends all the
+// same: what it has not given back stays drawn, so that nothing is granted twice.
+func (n *node) closeState() error {
+	lost := n.state.Healthy()
+	err := n.state.Close()
+	if err != nil && lost != nil {
+		n.log.Warn("state is out of reach: what was counted last is not written", "err", err)
+		return nil
+	}
+	return err
 }
 
 func (n *node) openStateDriver(ctx context.Context) (state.Driver, error) {
@@ -100,12 +113,29 @@ func (n *node) openShards(ctx context.Context, dsns []string) (_ state.Driver, e
 	for _, dsn := range dsns {
 		d, err := sqlstate.OpenPostgres(ctx, dsn)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", showDSN(dsn), err)
+			return nil, fmt.Errorf("%s: %w", showDSN(dsn), oneLine{err})
 		}
 		drivers = append(drivers, d)
 	}
 	return shards.Open(ctx, drivers, n.app.rand)
 }
+
+// A oneLine is an error without what it says twice, in one line: databases are
+// tried at several addresses, and tell of each.
+type oneLine struct{ error }
+
+// Error implements error.
+func (e oneLine) Error() string {
+	var said []string
+	for line := range strings.Lines(e.error.Error()) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(said, line) {
+			said = append(said, line)
+		}
+	}
+	return strings.ReplaceAll(strings.Join(said, "; "), ":; ", ": ")
+}
+
+func (e oneLine) Unwrap() error { return e.error }
 
 // storePlace and statePlace say where objects and state are, without secrets.
 func (n *node) storePlace() string {

@@ -34,6 +34,7 @@ type serveFlags struct {
 	headWithGet             bool
 	ignoreForeign           bool
 	encrypt                 bool
+	passStatistics          string
 	tlsCert, tlsKey         string
 	minRate                 string
 	maxDuration, drain      time.Duration
@@ -80,6 +81,7 @@ func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
 	fs.Var(&f.maxSignatureAge, "max-signature-age", "refuse signatures older than this, whatever expiry they carry; 0: no bound")
 	fs.Var(&f.maxLifetime, "max-lifetime", "how long after signing a URL or form may end: lets x-daypass-until go beyond 7d, and bounds all others; 0: as S3 does")
 	fs.DurationVar(&f.stateGrace, "state-grace", state.DefaultGrace, "how long revocations may be out of date before pre-signed requests are refused; 0: not at all")
+	fs.StringVar(&f.passStatistics, "pass-statistics", "all", "which passes are noted in state when they are used, for pass list: all, limited (those with limits or a name) or off")
 	fs.BoolVar(&f.encrypt, "encrypt", false, "encrypt new objects (SSE-S3) in buckets that do not say how; it costs the speed of sendfile")
 	fs.BoolVar(&f.headWithGet, "head-with-get", false, "accept a URL signed for GET for HEAD too, which S3 does not")
 	fs.BoolVar(&f.ignoreForeign, "ignore-foreign-authorization", false, "ignore an Authorization header of another scheme beside a pre-signed URL, which S3 refuses")
@@ -126,16 +128,14 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	if config.tracing, err = a.tracingConfig(f); err != nil {
 		return err
 	}
-	n, err := a.openNode(ctx, config, log)
-	if err != nil {
-		return err
-	}
-	if err := a.ensureRoot(ctx, n); err != nil {
-		n.close()
-		return err
-	}
-	if err := n.listen(ctx); err != nil {
-		n.close()
+	n, err := a.startNode(ctx, config, log)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		// Whoever sends SIGTERM need not wait until the node is ready.
+		fmt.Fprintln(a.err, "daypass: stopped before it was ready")
+		log.Debug("the start was given up", "err", err)
+		return nil
+	case err != nil:
 		return err
 	}
 	forgetStart()
@@ -148,6 +148,22 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	}
 	fmt.Fprintf(a.err, "daypass: ready: S3 on %s%s, data in %s\n", n.base, ops, config.data)
 	return n.run(ctx)
+}
+
+// startNode opens a node and makes its root key.
+func (a *app) startNode(ctx context.Context, c nodeConfig, log *slog.Logger) (*node, error) {
+	n, err := a.openNode(ctx, c, log)
+	if err != nil {
+		return nil, err
+	}
+	if err = a.ensureRoot(ctx, n); err == nil {
+		err = n.listen(ctx)
+	}
+	if err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
 }
 
 // node turns flags into the configuration of a node.
@@ -164,6 +180,9 @@ func (f *serveFlags) node() (nodeConfig, error) {
 	}
 	if f.maxSignatureAge < 0 || f.drain < 0 || f.drainDelay < 0 {
 		return nodeConfig{}, usagef("--max-signature-age, --drain and --drain-delay must not be negative")
+	}
+	if _, err := passStatistics(f.passStatistics, nil); err != nil {
+		return nodeConfig{}, err
 	}
 	if (f.tlsCert == "") != (f.tlsKey == "") {
 		return nodeConfig{}, usagef("--tls-cert and --tls-key go together")
@@ -191,7 +210,7 @@ func (f *serveFlags) node() (nodeConfig, error) {
 		return nodeConfig{}, err
 	}
 	return nodeConfig{
-		backend: backend, drainDelay: f.drainDelay,
+		backend: backend, drainDelay: f.drainDelay, passStatistics: f.passStatistics,
 		data: f.data, listen: f.listen, opsListen: f.opsListen, tlsCert: f.tlsCert, tlsKey: f.tlsKey,
 		publicURLs: f.publicURLs, events: events, lifecycle: f.lifecycle, drain: f.drain, grace: noGrace(f.stateGrace),
 		signingKey: func(ctx context.Context, s *state.State) (daypass.AccessKey, error) { return s.RootKey(ctx) },

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/state"
 	"github.com/daypass/daypass/store"
@@ -274,6 +276,13 @@ func (d *lostState) Changes(ctx context.Context) (int64, error) {
 	return d.Driver.Changes(ctx)
 }
 
+func (d *lostState) AddPasses(ctx context.Context, records []state.PassRecord) error {
+	if d.lost.Load() {
+		return errors.New("out of reach")
+	}
+	return d.Driver.AddPasses(ctx, records)
+}
+
 func (d *lostState) Revocations(ctx context.Context, after int64, max int) ([]state.RevocationRecord, error) {
 	if d.lost.Load() {
 		return nil, errors.New("out of reach")
@@ -336,4 +345,38 @@ func TestReadiness(t *testing.T) {
 	check(http.StatusOK)
 	n.draining.Store(true)
 	check(http.StatusServiceUnavailable, "draining")
+}
+
+// TestEndWithoutState: a node that ends does not wait for what cannot be written.
+func TestEndWithoutState(t *testing.T) {
+	for sink, waits := range map[string]bool{bucketLogsSink: false, "webhook-w": false, accessLogSink: true, trailSink: true} {
+		n := bareNode(t, backendConfig{})
+		var ahead atomic.Int64
+		n.app.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		d := &lostState{Driver: openSQLite(t)}
+		var err error
+		if n.state, err = n.stateOver(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+		if n.spool, err = spool.Open(spool.Options{Dir: t.TempDir(), Consumers: []string{sink}}); err != nil {
+			t.Fatal(err)
+		}
+		n.sinks = &sinks{names: []string{sink}}
+		n.spool.Append(&daypass.Event{Time: time.Now(), Action: daypass.GetObject})
+		if err := n.spool.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !n.behind() {
+			t.Errorf("%s: with state, nobody waits for it", sink)
+		}
+		d.lost.Store(true)
+		ahead.Store(int64(30 * time.Second))
+		if n.behind() != waits {
+			t.Errorf("%s: without state, it is waited for: %v", sink, !waits)
+		}
+		n.state.Seen(&state.Sighting{ID: "PASS", Uses: 1, Last: time.Now(), Ends: time.Now().Add(time.Hour)})
+		if err := errors.Join(n.closeState(), n.spool.Close()); err != nil {
+			t.Errorf("the end: %v", err)
+		}
+	}
 }

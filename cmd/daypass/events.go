@@ -257,9 +257,13 @@ func (s *sinks) wait(ctx context.Context) error {
 	}
 }
 
-// behind reports whether a sink has something left to do.
+// behind reports whether a sink has something left to do that it can do: without
+// state, there are only those that write files.
 func (n *node) behind() bool {
 	lag := n.spool.Stats().Lag
+	if n.state != nil && n.state.Healthy() != nil {
+		return lag[accessLogSink] > 0 || lag[trailSink] > 0
+	}
 	return slices.ContainsFunc(n.sinks.names, func(name string) bool { return lag[name] > 0 }) ||
 		slices.ContainsFunc(n.sinks.busy, func(busy func() bool) bool { return busy() })
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,6 +84,45 @@ func TestMetricsCountRequests(t *testing.T) {
 	m.Append(&e)
 	if len(*m.series.Load()) != 0 {
 		t.Error("a part was counted")
+	}
+}
+
+// TestMetricsLoseNothing counts what is counted for the first time by many at once.
+func TestMetricsLoseNothing(t *testing.T) {
+	m := newMetrics(openSpool(t))
+	const counting, kinds, times = 8, 100, 20
+	var all sync.WaitGroup
+	for range counting {
+		all.Go(func() {
+			for i := range kinds * times {
+				e := passEvent()
+				e.Status = 200 + i%kinds
+				m.Append(&e)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(*m.series.Load()); n != kinds {
+		t.Errorf("%d series", n)
+	}
+	families, err := m.gatherer().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := 0
+	for _, f := range families {
+		if f.GetName() != "daypass_requests_total" {
+			continue
+		}
+		for _, metric := range f.GetMetric() {
+			counted++
+			if n := metric.GetCounter().GetValue(); n != counting*times {
+				t.Errorf("%v: %v requests", metric.GetLabel(), n)
+			}
+		}
+	}
+	if counted != kinds {
+		t.Errorf("%d of %d are told", counted, kinds)
 	}
 }
 

@@ -18,7 +18,8 @@ type nodeIdentity struct {
 	// name is for people: in logs and metrics. Two may have the same by mistake.
 	name string
 	// holder is what the node holds leases under. It is never another's, since
-	// one process at a time uses a data directory.
+	// one process at a time uses a data directory, and a copy of that, with the
+	// disk of a machine, runs on a machine of another name.
 	holder string
 }
 
@@ -41,7 +42,7 @@ func (n *node) identify() error {
 	if n.identity.name == "" {
 		n.identity.name = machineName() + "-" + string(id[:min(len(id), shownID)])
 	}
-	n.identity.holder = n.identity.name + "/" + string(id)
+	n.identity.holder = machineName() + "/" + n.identity.name + "/" + string(id)
 	n.log = n.log.With("node", n.identity.name)
 	return nil
 }

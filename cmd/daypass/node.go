@@ -43,6 +43,8 @@ type nodeConfig struct {
 	tracing    *tracing.Config // nil: no traces
 	lifecycle  lifecycleFlags
 	drain      time.Duration
+	// passStatistics says which passes are noted: all, limited or off; empty: all.
+	passStatistics string
 	// drainDelay is how long requests are still taken before that.
 	drainDelay time.Duration
 	backend    backendConfig
@@ -142,9 +144,12 @@ func (n *node) listen(ctx context.Context) error {
 func (n *node) listenS3() error {
 	config := n.config.server
 	config.Store, config.Keys, config.Settings = n.store, n.serverKeys(), n.state
-	config.Destinations, config.Redirect = n.webhooks, n.config.backend.redirect
-	config.Ledger, config.Revocations, config.Passes = n.state, n.state, n.state
+	config.Destinations, config.Redirect = n.webhooks, n.redirects()
+	config.Ledger, config.Revocations = n.state, n.state
 	var err error
+	if config.Passes, err = passStatistics(n.config.passStatistics, n.state); err != nil {
+		return err
+	}
 	if config.PINKey, err = n.state.DeriveKey("pin cookie"); err != nil {
 		return err
 	}
@@ -325,7 +330,7 @@ func (n *node) presignKey(ctx context.Context, id string) (daypass.AccessKey, er
 	if id == "" {
 		return n.config.signingKey(ctx, n.state)
 	}
-	return n.state.AccessKey(ctx, id)
+	return n.serverKeys().AccessKey(ctx, id)
 }
 
 // checkEnd refuses a URL that would live for longer than the server allows.

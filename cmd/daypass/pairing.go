@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/daypass/daypass/internal/durable"
@@ -34,11 +35,26 @@ const (
 // pair refuses a state that belongs to another store, and a store that belongs to
 // another state. What belongs to none yet belongs to each other from now on.
 func (n *node) pair(ctx context.Context, d state.Driver) error {
-	if n.config.backend.shared() {
-		if err := n.pairStore(ctx, d); err != nil {
+	steps := []func(context.Context, state.Driver) error{n.pairStore, n.pairState}
+	known, err := d.Setting(ctx, settingStoreID)
+	if err != nil {
+		return err
+	}
+	if known == nil {
+		// A new state that a store refuses is to stay as it is, so that it can be
+		// given its own.
+		slices.Reverse(steps)
+	}
+	for _, step := range steps {
+		if err := step(ctx, d); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// pairState refuses an upstream that belongs to another state.
+func (n *node) pairState(ctx context.Context, d state.Driver) error {
 	if n.upstream == nil {
 		return nil
 	}
@@ -61,6 +77,9 @@ func (n *node) pair(ctx context.Context, d state.Driver) error {
 
 // pairStore refuses a shared state that belongs to another store.
 func (n *node) pairStore(ctx context.Context, d state.Driver) error {
+	if !n.config.backend.shared() {
+		return nil
+	}
 	own, err := n.storeID(ctx)
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/notify"
+	"github.com/daypass/daypass/server"
 	"github.com/daypass/daypass/state"
 	"github.com/daypass/daypass/state/sqlstate"
 	"github.com/daypass/daypass/store"
@@ -225,6 +227,9 @@ func TestUpstreamKey(t *testing.T) {
 	if _, _, err := n.serverKeys().(signingKeys).FindKey(t.Context(), key.ID, ""); daypass.CodeOf(err) != daypass.NoSuchAccessKey {
 		t.Errorf("it is found: %v", err)
 	}
+	if _, err := n.presignKey(t.Context(), key.ID); daypass.CodeOf(err) != daypass.NoSuchAccessKey {
+		t.Errorf("it makes URLs: %v", err)
+	}
 	if err := n.adminKeys().DeleteKey(t.Context(), key.ID); err != nil {
 		t.Errorf("it cannot be deleted: %v", err)
 	}
@@ -249,6 +254,10 @@ func TestNodeIdentity(t *testing.T) {
 	if one.identity.name == two.identity.name || one.identity.holder == two.identity.holder {
 		t.Errorf("two nodes are %+v", one.identity)
 	}
+	// A copy of a disk keeps the id, but runs on a machine of another name.
+	if !strings.HasPrefix(one.identity.holder, machineName()+"/") {
+		t.Errorf("%q may be another machine's", one.identity.holder)
+	}
 	again := bareNode(t, shared())
 	again.config.data = one.config.data
 	if err := again.identify(); err != nil || again.identity != one.identity {
@@ -262,5 +271,38 @@ func TestNodeIdentity(t *testing.T) {
 	}
 	if one.identity.holder == two.identity.holder {
 		t.Error("two nodes with one name hold the same leases")
+	}
+}
+
+// TestRedirects: a webhook is told of every upload that it wants to be told of.
+func TestRedirects(t *testing.T) {
+	for _, c := range []struct {
+		redirect, want server.Redirect
+		kinds          []notify.Kind
+	}{
+		{server.RedirectNone, server.RedirectNone, []notify.Kind{notify.ObjectCreated}},
+		{server.RedirectGet, server.RedirectGet, []notify.Kind{notify.ObjectCreated}},
+		{server.RedirectAll, server.RedirectAll, []notify.Kind{notify.ObjectRemoved, notify.PassFirstUse}},
+		{server.RedirectAll, server.RedirectGet, []notify.Kind{notify.ObjectRemoved, notify.ObjectCreated}},
+	} {
+		n := bareNode(t, backendConfig{redirect: c.redirect})
+		n.webhooks = notify.Endpoints{{Name: "w", Kinds: c.kinds}}
+		if got := n.redirects(); got != c.want {
+			t.Errorf("%v with a webhook for %v: %v, want %v", c.redirect, c.kinds, got, c.want)
+		}
+	}
+}
+
+// TestPairingLeavesNewState: a new state that was put to a store that is another's
+// can be put to its own then.
+func TestPairingLeavesNewState(t *testing.T) {
+	taken, free := &fakeUpstream{control: map[string]string{settingStateID: "another"}}, &fakeUpstream{}
+	d := openSQLite(t)
+	n := bareNode(t, shared())
+	if n.upstream = taken; n.pair(t.Context(), d) == nil {
+		t.Fatal("a store of another state was accepted")
+	}
+	if n.upstream = free; n.pair(t.Context(), d) != nil {
+		t.Error("the state is bound to the store that refused it")
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/admin"
+	"github.com/daypass/daypass/notify"
 	"github.com/daypass/daypass/server"
 	"github.com/daypass/daypass/state"
 	"github.com/daypass/daypass/store"
@@ -60,6 +62,22 @@ func endpointName(e s3store.EndpointStatus) string {
 		return "AWS"
 	}
 	return e.URL
+}
+
+// redirects returns which requests are redirected. This node does not see whether
+// an upload that it redirected has come, so it redirects none where a webhook wants
+// to be told.
+func (n *node) redirects() server.Redirect {
+	if n.config.backend.redirect != server.RedirectAll {
+		return n.config.backend.redirect
+	}
+	for i := range n.webhooks {
+		if w := &n.webhooks[i]; slices.Contains(w.Kinds, notify.ObjectCreated) {
+			n.log.Warn("uploads are not redirected: a webhook wants to be told of them", "webhook", w.Name)
+			return server.RedirectGet
+		}
+	}
+	return server.RedirectAll
 }
 
 // upstreamKey returns the id of the key that the upstream knows this node by, ""
