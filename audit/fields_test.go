@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"reflect"
@@ -192,6 +193,51 @@ func FuzzDecodeEvent(f *testing.F) {
 		}
 		if err := DecodeEvent(string(AppendEvent(nil, &e)), &again); err != nil || e != again {
 			t.Errorf("%v: %s", err, cmp.Diff(e, again))
+		}
+	})
+}
+
+// TestStoredForm compares the stored form of events with that of the first version:
+// what servers have on their disks is read after an update.
+func TestStoredForm(t *testing.T) {
+	r := refusal()
+	r.UserAgent = strings.Repeat("long", 100) // whose length takes two bytes
+	Clean(r)
+	var out []byte
+	for _, e := range []*daypass.Event{example(), r, {Time: when.Add(time.Microsecond), Total: -1, DeleteMarker: true, Sequencer: "0055AED6DCD90281"}} {
+		out = append(hex.AppendEncode(out, AppendEvent(nil, e)), '\n')
+	}
+	golden(t, "stored.hex", out)
+}
+
+// FuzzAppendClean cleans what looks like a stored event: what comes out is one
+// where what came in was one, and holds nothing that Redact replaces.
+func FuzzAppendClean(f *testing.F) {
+	f.Add(AppendEvent(nil, example()))
+	f.Add(AppendEvent(nil, refusal()))
+	f.Add([]byte("\x01\x2b\x0bsignature=x\x2b\x7f"))
+	f.Add([]byte("\x01\xcf\x0f\x0csignature=xy\x83\x00\x0bsignature=x"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		stored := string(b)
+		var e, clean daypass.Event
+		if (DecodeEvent(stored, &e) == nil) != IsEvent(stored) {
+			t.Fatal("it is an event, or not")
+		}
+		out := string(AppendClean(nil, stored))
+		if again := string(AppendClean(nil, out)); again != out {
+			t.Fatalf("cleaned twice: %q, once: %q", again, out)
+		}
+		if !IsEvent(stored) {
+			return
+		}
+		if err := DecodeEvent(out, &clean); err != nil {
+			t.Fatalf("%q: %v", out, err)
+		}
+		for i, text := range textsOf(&e) {
+			got := *textsOf(&clean)[i]
+			if want := Redact(*text); len(want) <= textFields[i].most && got != want {
+				t.Errorf("%s: %q, want %q", textFields[i].name, got, want)
+			}
 		}
 	})
 }

@@ -193,8 +193,20 @@ func known(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
-	t = t.UTC()
+	t = writable(t)
 	return &t
+}
+
+// lastDate is the last second that a date can be written of (RFC 3339, section 1).
+var lastDate = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC)
+
+// writable returns a time that can be written, in UTC: the policy of a form may
+// end in the last year, of a zone in which it lasts longer.
+func writable(t time.Time) time.Time {
+	if t = t.UTC(); t.After(lastDate) {
+		return lastDate
+	}
+	return t
 }
 
 // NewTest returns a message that tells nothing, to try an endpoint.

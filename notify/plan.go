@@ -388,7 +388,8 @@ func (p *planner) decide(ctx context.Context, b *spool.Batch, list []candidate) 
 				if err != nil {
 					failed = err
 				} else if first != "" {
-					p.known[marked{e.Grant.PassID, c.kind}] = claimed{first, b.At(c.event)}
+					// The id is a part of the event, which is not to be remembered.
+					p.known[marked{strings.Clone(e.Grant.PassID), c.kind}] = claimed{first, b.At(c.event)}
 				}
 				c.first = first == c.claim
 				mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -98,6 +99,51 @@ func TestFirstUse(t *testing.T) {
 	m.err = nil
 	if out, err := p.plan(t.Context(), batchOf(t, passUse("C")), nil); err != nil || len(out.messages) != 1 {
 		t.Errorf("state is back: %v", err)
+	}
+}
+
+// TestKnownIsSmall has many passes used by requests that say much: what is
+// remembered of them holds none of that.
+func TestKnownIsSmall(t *testing.T) {
+	const passes = 400
+	events := make([]daypass.Event, passes)
+	long := strings.Repeat("u", 7<<10)
+	for i := range events {
+		events[i] = passUse(fmt.Sprint("PASS", i))
+		events[i].UserAgent, events[i].Referer, events[i].URI = long, long, "/"+long
+	}
+	p, m := passPlanner(nil), newMarks()
+	p.marks = m
+	before := heap()
+	for i := 0; i < passes; i += 40 { // less than a batch
+		if out, err := p.plan(t.Context(), batchOf(t, events[i:i+40]...), nil); err != nil || len(out.messages) != 40 {
+			t.Fatalf("%d messages: %v", len(out.messages), err)
+		}
+	}
+	m.all = nil
+	if grown := heap() - before; len(p.known) != passes || grown > passes*2<<10 {
+		t.Errorf("%d passes hold %d bytes", len(p.known), grown)
+	}
+}
+
+// heap returns how many bytes are held.
+func heap() int64 {
+	var s runtime.MemStats
+	for range 3 { // pools let go of what they have
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&s)
+	return int64(s.HeapAlloc)
+}
+
+// TestEndsBeyondDates has a pass that ends after the last year that a date can be
+// written of, as a form's policy with a time zone can: it holds up no message.
+func TestEndsBeyondDates(t *testing.T) {
+	e := passUse("A")
+	e.Grant.ExpiresAt = time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -23*3600)).UTC()
+	out, err := passPlanner(newMarks()).plan(t.Context(), batchOf(t, e), nil)
+	if err != nil || len(out.messages) != 1 || !strings.Contains(string(out.messages[0].Body), `"expiresAt":"9999-12-31T23:59:59Z"`) {
+		t.Errorf("%+v, %v", out, err)
 	}
 }
 

@@ -187,6 +187,9 @@ func (c *Consumer) load() (err error) {
 		}
 		return c.save(c.cur)
 	}
+	if err == nil && c.cur.Claimed && c.cur.To < c.cur.Next {
+		return fmt.Errorf("spool: a damaged cursor: %s claims what is before its place", c.file.path)
+	}
 	c.redelivered = c.cur.Claimed
 	return err
 }
@@ -409,8 +412,13 @@ func (c *Consumer) read(l Limit) (*Batch, error) {
 	return b, nil
 }
 
-// grow makes room for so many bytes of records.
+// mostAhead is how much room is made before anything was read.
+const mostAhead = 2 << 20
+
+// grow makes room for so many bytes of records, within bounds: what is given out
+// again may be as large as a gap, of which nothing is there.
 func (m *memory) grow(bytes int64) {
+	bytes = min(bytes, mostAhead)
 	m.stored = slices.Grow(m.stored, int(bytes))
 	m.events = slices.Grow(m.events, int(bytes)/usualRecord+1)
 }

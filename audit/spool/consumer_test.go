@@ -214,6 +214,68 @@ func TestMaxBytes(t *testing.T) {
 	}
 }
 
+// TestGapIsNoMemory gives a batch out again that is mostly a gap: it takes no
+// memory for what is not there.
+func TestGapIsNoMemory(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, nil)
+	appendAll(t, s, 0, 5)
+	closeSpool(t, s)
+	names, err := listSegments(dir)
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	// A server went on for long, and all but its end is gone.
+	if err := os.Remove(filepath.Join(dir, names[0].String())); err != nil {
+		t.Fatal(err)
+	}
+	const lost = 1 << 50
+	header, _ := newHeader(lost)
+	if err := os.WriteFile(filepath.Join(dir, segmentName{start: lost}.String()), header, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, nil)
+	appendAll(t, s, 5, 7)
+	c := s.Consumer("a")
+	first := next(t, c, Limit{})
+	again := next(t, c, Limit{}) // since it could not be delivered
+	if len(again.Gaps) != 1 || again.Gaps[0].Bytes != lost || again.To != first.To || cap(again.memory.stored) > 4<<20 {
+		t.Errorf("%+v", again)
+	}
+	commit(t, c, again)
+	wantIDs(t, "behind the gap", batchIDs(next(t, c, Limit{})), ids(5, 7))
+}
+
+// TestHostileCursor opens spools with cursors that no spool writes.
+func TestHostileCursor(t *testing.T) {
+	for _, cur := range []cursor{{Next: 100, Claimed: true, To: 50}, {Next: 100, Claimed: true}} {
+		dir := t.TempDir()
+		if err := (&cursorFile{path: filepath.Join(dir, "a"+cursorSuffix)}).store(cur); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := Open(Options{Dir: dir, Consumers: []string{"a"}}); err == nil {
+			s.Close()
+			t.Errorf("%+v was taken", cur)
+		}
+	}
+}
+
+// TestNestedEvents goes through a batch while it goes through it.
+func TestNestedEvents(t *testing.T) {
+	s := open(t, t.TempDir(), nil)
+	appendAll(t, s, 0, 5)
+	b := next(t, s.Consumer("a"), Limit{})
+	for i, e := range b.Events() {
+		wantIDs(t, "within", batchIDs(b), ids(0, 5))
+		for range b.Events() {
+			break
+		}
+		if e.RequestID != fmt.Sprint(i) || b.Event(i).RequestID != e.RequestID {
+			t.Errorf("event %d is %s", i, e.RequestID)
+		}
+	}
+}
+
 // TestLostSegments opens a spool whose segments somebody removed.
 func TestLostSegments(t *testing.T) {
 	dir := t.TempDir()

@@ -195,7 +195,7 @@ func (r *reader) openSegment(n segmentName, bound Position) error {
 		r.close()
 		return io.EOF // it was made just now
 	case errors.Is(err, io.EOF) || errors.Is(err, errHeader):
-		r.marker = 0 // so that nothing in it is valid
+		_, r.marker = newHeader(n.start) // so that nothing in it is valid, whatever clients wrote
 		return nil
 	}
 	return err
@@ -238,26 +238,47 @@ func (r *reader) skip(end Position, mend bool) (gap *found, err error) {
 		r.close() // a new segment may have begun
 		return nil, io.EOF
 	}
-	size := int64(0)
-	if st, err := r.file.Stat(); err != nil {
+	r.buf = nil // its memory is used
+	st, err := r.file.Stat()
+	if err != nil {
 		return nil, err
-	} else if size = st.Size() - headerBytes - int64(r.pos-r.name.start); size < 0 {
-		size = 0
 	}
+	from := headerBytes + int64(r.pos-r.name.start)
+	size := max(0, st.Size()-from)
 	if end != noLimit {
 		size = min(size, int64(end-r.pos))
 	}
-	rest := make([]byte, size)
-	n, err := r.file.ReadAt(rest, headerBytes+int64(r.pos-r.name.start))
-	if err != nil && !errors.Is(err, io.EOF) {
+	i, err := r.find(from, size)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if i := findRecord(rest[:n], r.marker); i > 0 {
+	case i == 0:
+		return nil, nil // it was being written
+	case i > 0:
 		return r.gapTo(r.pos+Position(i), Damage), nil
-	}
-	if end == noLimit {
+	case end == noLimit:
 		r.close()
 		return nil, io.EOF
 	}
 	return r.gapTo(end, Damage), nil
+}
+
+// find returns how far behind a place in the file the first valid record is, -1
+// where there is none in so many bytes. It reads no further than that, and as
+// much at once as any record.
+func (r *reader) find(from, size int64) (int64, error) {
+	const most = frameBytes + maxPayload
+	for at := int64(0); at < size; at += readBytes - most { // what may be cut off here begins the next piece
+		n, err := r.file.ReadAt(r.store[:min(size-at, readBytes)], from+at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return -1, err
+		}
+		if i := findRecord(r.store[:n], r.marker); i >= 0 {
+			return at + int64(i), nil
+		}
+		if at+readBytes >= size {
+			break
+		}
+	}
+	return -1, nil
 }

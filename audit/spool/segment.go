@@ -156,30 +156,38 @@ func findRecord(b []byte, marker uint32) int {
 // validEnd returns the position where the valid records of the last segment
 // end.
 func validEnd(dir string, n segmentName) (Position, error) {
-	b, err := os.ReadFile(filepath.Join(dir, n.String()))
+	path := filepath.Join(dir, n.String())
+	st, err := os.Stat(path)
 	if err != nil {
 		return 0, err
 	}
-	if len(b) < headerBytes {
+	if st.Size() < headerBytes {
 		return n.start, nil // it was just made
 	}
-	marker, err := readMarker(bytes.NewReader(b), n.start)
+	f, err := os.Open(path)
 	if err != nil {
-		// Nothing in it can be read, but its positions were given.
-		return n.start + Position(len(b)-headerBytes), nil
+		return 0, err
 	}
-	at := headerBytes
-	for end := at; ; {
-		if _, size, ok := parseRecord(b[at:], marker); ok {
-			at += size
-			end = at
-			continue
+	_, err = readMarker(f, n.start)
+	f.Close()
+	if errors.Is(err, errHeader) {
+		// Nothing in it can be read, but its positions were given.
+		return n.start + Position(st.Size()-headerBytes), nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	r := newReader(dir, n.start)
+	defer r.close()
+	for end := n.start; ; {
+		found, err := r.nextRecord(noLimit, true)
+		if errors.Is(err, io.EOF) {
+			return end, nil
 		}
-		skip := findRecord(b[at:], marker)
-		if skip < 0 {
-			return n.start + Position(end-headerBytes), nil
+		if err != nil {
+			return 0, err
 		}
-		at += skip
+		end = found.next // a gap ends where a record begins
 	}
 }
 

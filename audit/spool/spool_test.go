@@ -2,10 +2,12 @@ package spool
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -430,6 +432,93 @@ func TestForgedRecord(t *testing.T) {
 	b[headerBytes+frameBytes+1] ^= 1
 	os.WriteFile(path, b, 0o600)
 	if got := readAll(t, dir, Filter{}); len(got) != 2 || got[1] != "1" {
+		t.Error(got)
+	}
+}
+
+// TestMuchDamage reads a large segment that is damaged in many places, and in a
+// long one: nothing else is lost, and it takes little memory, also to open it.
+func TestMuchDamage(t *testing.T) {
+	dir := t.TempDir()
+	const events, bytes = 1000, 8 << 10
+	s := open(t, dir, nil)
+	for n := range events {
+		e := numbered(n)
+		e.URI = strings.Repeat("u", bytes)
+		s.Append(e)
+	}
+	closeSpool(t, s)
+	names, _ := listSegments(dir)
+	path := filepath.Join(dir, names[0].String())
+	b, _ := os.ReadFile(path)
+	want := map[string]bool{}
+	at := headerBytes
+	for n := range events {
+		size := frameBytes + int(binary.LittleEndian.Uint32(b[at+4:])>>8)
+		switch {
+		case n%10 == 3:
+			b[at+size/2] ^= 1
+		case n >= 500 && n < 700: // more than a reader reads at once
+			clear(b[at : at+size])
+		default:
+			want[fmt.Sprint(n)] = true
+		}
+		at += size
+	}
+	os.WriteFile(path, b, 0o600)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	end, err := validEnd(dir, names[0])
+	if err != nil || end != Position(len(b)-headerBytes) {
+		t.Errorf("it ends at %d: %v", end, err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+		t.Errorf("%d bytes to open %d", n, len(b))
+	}
+	gaps := 0
+	for _, id := range readAll(t, dir, Filter{}) {
+		if !want[id] {
+			gaps++
+		}
+		delete(want, id)
+	}
+	if len(want) > 0 || gaps != 81 {
+		t.Errorf("%d events are lost, %d gaps", len(want), gaps)
+	}
+	runtime.ReadMemStats(&before)
+	if n := before.TotalAlloc - after.TotalAlloc; n > 4*uint64(len(b)) {
+		t.Errorf("%d bytes to read %d", n, len(b))
+	}
+}
+
+// TestForgedBehindDamagedHeader puts the bytes of records, of every marker that can
+// be guessed, into an event, and damages the segment's header: none is believed.
+func TestForgedBehindDamagedHeader(t *testing.T) {
+	dir := t.TempDir()
+	var c chunk
+	c.add(&daypass.Event{RequestID: "forged"})
+	s := open(t, dir, func(o *Options) { o.SegmentBytes = 1 })
+	for n, marker := range []uint32{0, ^uint32(0)} {
+		forged := appendChunk(nil, &c)
+		seal(forged, marker)
+		e := numbered(n)
+		e.Object.Key = string(forged)
+		s.Append(e)
+	}
+	appendAll(t, s, 2, 3) // behind them
+	appendAll(t, s, 3, 4) // in the next segment
+	closeSpool(t, s)
+	names, _ := listSegments(dir)
+	path := filepath.Join(dir, names[0].String())
+	b, _ := os.ReadFile(path)
+	b[0] ^= 1
+	os.WriteFile(path, b, 0o600)
+	if got := readAll(t, dir, Filter{}); len(got) != 2 || !strings.Contains(got[0], "missing (damage)") || got[1] != "3" {
+		t.Error(got)
+	}
+	s = open(t, dir, nil)
+	if got := batchIDs(next(t, s.Consumer("a"), Limit{})); len(got) != 2 || got[0] != "3" {
 		t.Error(got)
 	}
 }

@@ -769,6 +769,22 @@ func TestDir(t *testing.T) {
 	}
 }
 
+// TestNoTime has an event without a time, alone: it is not lost.
+func TestNoTime(t *testing.T) {
+	w := newWorld(t, &memory{files: map[string]stored{}}, "a")
+	w.src.batches = []Batch{{Time: w.now, Unique: "0123456789ABCDEF", Events: func(yield func(*daypass.Event) bool) {
+		yield(&daypass.Event{RequestID: "TIMELESS"})
+	}}}
+	w.work()
+	w.hours(1, 0)
+	if names := w.storage.names("CloudTrail/"); len(names) != 1 {
+		t.Fatalf("%q", names)
+	}
+	if r := w.verify(nil); len(r.Findings) > 0 || r.Records != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // TestRecorderForgets has one recorder append what it remembers, and what looks
 // like it, in any order: as one would that remembers nothing.
 func TestRecorderForgets(t *testing.T) {

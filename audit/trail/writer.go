@@ -201,7 +201,7 @@ func (w *Writer) writeBatch(ctx context.Context, src Source, st state, b Batch) 
 	defer w.packer.put(k)
 	var oldest, newest time.Time
 	k.content, oldest, newest = w.record.appendRecords(k.content, b)
-	if oldest.IsZero() { // there are none
+	if len(k.content) == len(recordsBegin+recordsEnd) { // there are none
 		return store(src.Commit, st)
 	}
 	name := w.logName(b.Time, b.Unique)
@@ -224,10 +224,13 @@ func (w *Writer) put(ctx context.Context, name string, k *pack, meta map[string]
 	return w.cfg.Storage.Put(ctx, name, body, meta)
 }
 
+// What a log file has around its records.
+const recordsBegin, recordsEnd = `{"Records":[`, "]}\n"
+
 // appendRecords appends a log file, and returns the times of its first and
 // last record.
 func (r *recorder) appendRecords(dst []byte, b Batch) (content []byte, oldest, newest time.Time) {
-	dst = append(dst, `{"Records":[`...)
+	dst = append(dst, recordsBegin...)
 	start := len(dst)
 	next := func(at time.Time) {
 		if len(dst) > start {
@@ -250,7 +253,7 @@ func (r *recorder) appendRecords(dst []byte, b Batch) (content []byte, oldest, n
 		next(b.Time)
 		dst = r.appendGap(dst, &b, i, g)
 	}
-	return append(dst, "]}\n"...), oldest, newest
+	return append(dst, recordsEnd...), oldest, newest
 }
 
 // closeDigest writes the digest that is due at a time. Its end is stored before, so that
