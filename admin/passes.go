@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/client"
@@ -145,11 +146,20 @@ func (h *handler) wirePass(p *state.PassRecord) client.Pass {
 	out := client.Pass{
 		PassID: p.ID, Name: p.Name, AccessKeyID: p.Key, Owner: p.Owner,
 		Action: p.Action, Bucket: p.Bucket, Key: p.Object, Limits: wireLimits(p.Limits),
-		Signed: p.Signed, Ends: p.Ends, FirstSeen: p.First, LastSeen: p.Last,
+		Signed: p.Signed, Ends: writable(p.Ends), FirstSeen: p.First, LastSeen: p.Last,
 		Uses: p.Uses, Refused: p.Refused, BytesReceived: p.Received, BytesSent: p.Sent,
 	}
 	out.RevokedBy, out.Revoked = h.Passes.Revoked(subject(p))
 	return out
+}
+
+// writable returns a time that JSON can hold, in whose place no later one than the
+// last second of the year 9999 is.
+func writable(t time.Time) time.Time {
+	if last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC); t.After(last) {
+		return last
+	}
+	return t
 }
 
 // wireLimits returns the limits that a record keeps as a canonical query.

@@ -157,3 +157,15 @@ func FuzzParsePolicy(f *testing.F) {
 		}
 	})
 }
+
+// TestExpirationsThatCannotBeWritten refuses policies whose end, in UTC, has no
+// year of four digits.
+func TestExpirationsThatCannotBeWritten(t *testing.T) {
+	for end, ok := range map[string]bool{
+		"9999-12-31T23:59:59Z": true, "9999-12-31T23:59:59-23:59": false, "0000-01-01T00:00:00+23:59": false, "0000-01-01T00:00:00Z": true,
+	} {
+		if at, got := parseExpiration(end); got != ok {
+			t.Errorf("%s: %v, %v", end, at, got)
+		}
+	}
+}

@@ -122,9 +122,11 @@ func (p *Policy) parseConditions(raw json.RawMessage) error {
 	return nil
 }
 
+// parseExpiration parses ISO 8601 in UTC, or with an offset. Times that cannot be
+// written so, since their year is not one of 0 to 9999 in UTC, are none.
 func parseExpiration(s string) (time.Time, bool) {
 	for _, layout := range []string{"2006-01-02T15:04:05.999999999Z", "2006-01-02T15:04:05Z07:00"} {
-		if t, err := time.Parse(layout, s); err == nil {
+		if t, err := time.Parse(layout, s); err == nil && t.UTC().Year() >= 0 && t.UTC().Year() <= 9999 {
 			return t.UTC(), true
 		}
 	}
