@@ -132,6 +132,14 @@ func (r *remote) Revocations(ctx context.Context, after int64, max int) ([]state
 	return r.memory.Revocations(ctx, after, max)
 }
 
+func (r *remote) ListKeys(ctx context.Context, _ string, _ int) ([]state.KeyRecord, error) {
+	return nil, r.reach(ctx)
+}
+
+func (r *remote) HasBucketSetting(ctx context.Context, _ string) (bool, error) {
+	return false, r.reach(ctx)
+}
+
 func (r *remote) AddPasses(ctx context.Context, seen []state.PassRecord) error {
 	if err := r.reach(ctx); err != nil {
 		return err
@@ -205,6 +213,25 @@ func counted(t *testing.T, s *state.State) map[string]func() error {
 	}
 }
 
+// asking is what else asks state.
+func asking(t *testing.T, s *state.State) map[string]func() error {
+	return map[string]func() error{
+		"Link":      func() error { _, err := s.Link(t.Context(), "unknown"); return err },
+		"ListKeys":  func() error { _, _, err := s.ListKeys(t.Context(), "", 1); return err },
+		"CreateKey": func() error { _, err := s.CreateKey(t.Context(), state.NewKey{}); return err },
+		"SetBucketSetting": func() error {
+			return s.SetBucketSetting(t.Context(), "b", "policy", []byte("p"))
+		},
+		"HasBucketSetting": func() error { _, err := s.HasBucketSetting(t.Context(), "policy"); return err },
+		"Revoke":           func() error { _, err := s.Revoke(t.Context(), state.Revocation{Pass: "p"}); return err },
+		"Lift":             func() error { _, err := s.Lift(t.Context(), "rev-x"); return err },
+		"Spending":         func() error { _, err := s.Spending(t.Context(), "p"); return err },
+		"RestorePass":      func() error { _, err := s.RestorePass(t.Context(), "p"); return err },
+		"Pass":             func() error { _, err := s.Pass(t.Context(), "p"); return err },
+		"ListPasses":       func() error { _, _, err := s.ListPasses(t.Context(), state.PassFilter{}, "", 1); return err },
+	}
+}
+
 // TestOutage loses state and finds it again. What needs no count is served for
 // the grace, counted from the last contact, and nothing waits.
 func TestOutage(t *testing.T) {
@@ -258,7 +285,9 @@ func testOutage(t *testing.T, mode int32, grace time.Duration) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	time.Sleep(time.Until(lost.Add(max(end, 2*time.Second) - 100*time.Millisecond)))
-	for what, f := range counted(t, s) {
+	refused := counted(t, s)
+	maps.Copy(refused, asking(t, s))
+	for what, f := range refused {
 		err := within(t, what, 0, f)
 		wantCode(t, what, err, daypass.ServiceUnavailable)
 		if wait, ok := state.RetryAfter(err); !ok || wait <= 0 {

@@ -42,18 +42,15 @@ type reach struct {
 	failed atomic.Bool
 }
 
-// ask calls f, which asks state, and takes note of what comes of it. Callers
-// take turns.
-func (r *reach) ask(ctx context.Context, now func() time.Time, f func(context.Context) error) error {
-	began, at := time.Now(), now()
+// ask calls f, which asks state as often as it needs to and returns when the
+// last asking began, and takes note of what comes of it. Callers take turns.
+func (r *reach) ask(ctx context.Context, f func(context.Context) (time.Time, error)) error {
+	began := time.Now()
 	r.asking.Store(&began)
 	defer r.asking.Store(nil)
-	bound, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	err := f(bound)
+	at, err := f(ctx)
 	if err != nil && time.Since(began) < lostAfter/2 && sleep(ctx, probeAgain) {
-		at = now()
-		err = f(bound)
+		at, err = f(ctx)
 	}
 	switch {
 	case err == nil:
@@ -63,6 +60,13 @@ func (r *reach) ask(ctx context.Context, now func() time.Time, f func(context.Co
 		r.failed.Store(true)
 	}
 	return err
+}
+
+// answered notes that state has answered one of several questions: what takes
+// long because there is much of it is not out of reach.
+func (r *reach) answered() {
+	began := time.Now()
+	r.asking.Store(&began)
 }
 
 // lost reports whether state is known to be out of reach.
@@ -80,7 +84,14 @@ func (r *reach) age(now time.Time) time.Duration {
 	if at == nil {
 		return 1<<63 - 1
 	}
-	return now.Sub(*at)
+	return elapsed(*at, now)
+}
+
+// elapsed returns how long it is from one time to another: the longer one of what
+// the clock of the machine says and of what the process has counted, which goes
+// on when that clock is set back, and stands still while the machine sleeps.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
 
 // unreachable returns the refusal of what needs state while it is lost.

@@ -108,7 +108,7 @@ func (s *State) refresh(ctx context.Context) error {
 	r := s.revocations
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.ask(ctx, s.now, func(ctx context.Context) error {
+	return r.ask(ctx, func(ctx context.Context) (time.Time, error) {
 		now := s.now()
 		if r.loaded.IsZero() || now.Sub(r.loaded) >= reloadAge || now.Before(r.loaded) {
 			return s.reload(ctx, now)
@@ -117,26 +117,62 @@ func (s *State) refresh(ctx context.Context) error {
 	})
 }
 
-// reload reads all revocations into a new index.
-func (s *State) reload(ctx context.Context, now time.Time) error {
-	x := newRevIndex()
-	seen, err := s.since(ctx, 0, x, now)
-	if err != nil {
-		return err
-	}
+// reload reads all revocations into a new index. The one that there is goes on
+// being refreshed meanwhile.
+func (s *State) reload(ctx context.Context, now time.Time) (time.Time, error) {
 	r := s.revocations
-	r.index.Store(x)
-	r.seen, r.loaded = seen, now
-	return nil
+	x := newRevIndex()
+	var seen int64
+	var came []string
+	for {
+		at := s.now()
+		page, err := s.revocationsAfter(ctx, seen, x, now)
+		if err != nil {
+			return at, err
+		}
+		came = append(came, r.beingMade(page)...)
+		if len(page) > 0 {
+			seen = page[len(page)-1].Version
+		}
+		if len(page) < revocationPage {
+			r.index.Store(x)
+			r.seen, r.loaded = seen, now
+			r.came(came)
+			return at, nil
+		}
+		if r.loaded.IsZero() {
+			continue
+		}
+		if at, err = s.follow(ctx, now); err != nil {
+			return at, err
+		}
+		r.contact.Store(&at)
+	}
 }
 
-// follow applies the changes since the last time.
-func (s *State) follow(ctx context.Context, now time.Time) (err error) {
+// follow applies the changes since the last time, and returns when it asked for
+// the last of them.
+func (s *State) follow(ctx context.Context, now time.Time) (time.Time, error) {
 	r := s.revocations
 	x := r.index.Load()
-	if r.seen, err = s.since(ctx, r.seen, x, now); err != nil {
-		return err
+	for {
+		at := s.now()
+		page, err := s.revocationsAfter(ctx, r.seen, x, now)
+		if err != nil {
+			return at, err
+		}
+		if len(page) > 0 {
+			r.seen = page[len(page)-1].Version
+			r.came(r.beingMade(page))
+		}
+		if len(page) < revocationPage {
+			return at, r.sweep(x, now)
+		}
 	}
+}
+
+// sweep removes now and then those that have expired.
+func (r *revocations) sweep(x *revIndex, now time.Time) error {
 	if now.Sub(r.swept) < endedAge {
 		return nil
 	}
@@ -144,25 +180,16 @@ func (s *State) follow(ctx context.Context, now time.Time) (err error) {
 	return x.apply(x.ended(now), now)
 }
 
-// since applies the changes after a version, and returns the version up to
-// which they are applied.
-func (s *State) since(ctx context.Context, seen int64, x *revIndex, now time.Time) (int64, error) {
-	for {
-		page, err := s.driver.Revocations(ctx, seen, revocationPage)
-		if err == nil {
-			err = x.apply(page, now)
-		}
-		if err != nil {
-			return seen, err
-		}
-		if len(page) > 0 {
-			seen = page[len(page)-1].Version
-			s.revocations.came(page)
-		}
-		if len(page) < revocationPage {
-			return seen, nil
-		}
+// revocationsAfter applies the next changes after a version and returns them.
+func (s *State) revocationsAfter(ctx context.Context, seen int64, x *revIndex, now time.Time) ([]RevocationRecord, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	page, err := s.driver.Revocations(ctx, seen, revocationPage)
+	if err != nil {
+		return nil, err
 	}
+	s.revocations.answered()
+	return page, x.apply(page, now)
 }
 
 // Revoke adds a revocation, which counts at once on this node and within a
@@ -213,17 +240,28 @@ func (r *revocations) begin(id string) (done func()) {
 	}
 }
 
-// came notes which of those that are being made were among changes that a
-// refresh has applied.
-func (r *revocations) came(page []RevocationRecord) {
+// beingMade returns which of those that are being made are among changes.
+func (r *revocations) beingMade(page []RevocationRecord) (ids []string) {
 	r.making.Lock()
 	defer r.making.Unlock()
 	if len(r.made) == 0 {
-		return
+		return nil
 	}
 	for i := range page {
 		if _, making := r.made[page[i].ID]; making {
-			r.made[page[i].ID] = true
+			ids = append(ids, page[i].ID)
+		}
+	}
+	return ids
+}
+
+// came notes that a refresh has applied some of those that are being made.
+func (r *revocations) came(ids []string) {
+	r.making.Lock()
+	defer r.making.Unlock()
+	for _, id := range ids {
+		if _, making := r.made[id]; making {
+			r.made[id] = true
 		}
 	}
 }

@@ -19,6 +19,10 @@ var (
 const (
 	// maxUnsettled is how many settlements may wait to be written.
 	maxUnsettled = 1 << 16
+	// settleAtOnce is how many of those that could not be written are tried at
+	// once, settleFailures how many may fail until the rest is left for later.
+	settleAtOnce   = 32
+	settleFailures = 64
 	// maxSettlers is how many are written at once off the request's path.
 	maxSettlers = 256
 )
@@ -202,7 +206,7 @@ func (s *State) settleSoon(id string) bool {
 	}
 	go func() {
 		defer s.settling.leave()
-		s.note("settle", s.settle(context.Background(), id))
+		s.note(context.Background(), "settle", s.settle(context.Background(), id))
 	}()
 	return true
 }
@@ -248,15 +252,47 @@ func (u *unsettled) apply(data []byte) ([]byte, error) {
 	return l.data(), nil
 }
 
-// settleAll writes all settlements that wait, until the driver fails.
+// settleAll writes all settlements that wait, several at once, so that after an
+// outage passes are not held for long by what has ended. It goes on past some
+// failures: one of several databases may be out of reach.
 func (s *State) settleAll(ctx context.Context) error {
-	for _, id := range s.settling.ids() {
-		ctx, cancel := context.WithTimeout(ctx, time.Second)
-		err := s.settle(ctx, id)
-		cancel()
-		if err != nil {
-			return err
-		}
+	var mu sync.Mutex
+	var failures []error
+	var wg sync.WaitGroup
+	ids := make(chan string)
+	list := s.settling.ids()
+	for range min(len(list), settleAtOnce) {
+		wg.Go(func() {
+			for id := range ids {
+				ctx, cancel := context.WithTimeout(ctx, time.Second)
+				err := s.settle(ctx, id)
+				cancel()
+				if err != nil {
+					mu.Lock()
+					failures = append(failures, err)
+					mu.Unlock()
+				}
+			}
+		})
 	}
-	return nil
+	enough := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(failures) >= settleFailures || ctx.Err() != nil || s.revocations.lost()
+	}
+	for _, id := range list {
+		if enough() {
+			break
+		}
+		ids <- id
+	}
+	close(ids)
+	wg.Wait()
+	if len(failures) == 0 {
+		if len(list) > 0 && s.revocations.lost() {
+			return unreachable()
+		}
+		return nil
+	}
+	return failures[0]
 }

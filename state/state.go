@@ -100,7 +100,7 @@ func Open(ctx context.Context, d Driver, key MasterKey, o Options) (*State, erro
 // newState returns a State without keys that does nothing by itself yet.
 func newState(d Driver, o Options) *State {
 	s := &State{
-		driver: d, now: o.Clock, rand: o.Rand, keys: newKeyCache(),
+		now: o.Clock, rand: o.Rand, keys: newKeyCache(),
 		grace: max(o.Grace, 0), maxLifetime: o.MaxLifetime,
 		settling: newSettling(), seen: newSeen(), revocations: newRevocations(),
 		usedUp: newRecent[usedUp](usedUpEntries, usedUpMaxAge),
@@ -116,6 +116,7 @@ func newState(d Driver, o Options) *State {
 	if s.rand == nil {
 		s.rand = rand.Reader
 	}
+	s.driver = &guarded{Driver: d, keys: &s.validity.reach, passes: &s.revocations.reach}
 	return s
 }
 

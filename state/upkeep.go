@@ -12,6 +12,9 @@ const (
 	// refreshEvery is how often revocations are refreshed, and what is cached is
 	// validated.
 	refreshEvery = 250 * time.Millisecond
+	// toldEvery is how soon after a change that it was told of a node asks for
+	// the next: whoever makes many must not have all nodes ask all the time.
+	toldEvery = 100 * time.Millisecond
 	// upkeepEvery is the pace of everything else: flushing, settlements that
 	// could not be written, and batches of expired records.
 	upkeepEvery = time.Second
@@ -19,8 +22,10 @@ const (
 	// many of a kind are removed in a second.
 	sweepEvery = time.Minute
 	sweepBatch = 500
-	// closeTimeout bounds what Close still writes.
+	// closeTimeout bounds what Close still writes, lostTimeout does where state
+	// is out of reach.
 	closeTimeout = 5 * time.Second
+	lostTimeout  = time.Second
 )
 
 // An upkeep is what a State does by itself.
@@ -38,7 +43,7 @@ func (s *State) startUpkeep() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.upkeep.stop = stop
 	fresh, valid := make(chan struct{}, 1), make(chan struct{}, 1)
-	if n, ok := s.driver.(Notifier); ok {
+	if n, ok := s.driver.(*guarded).Driver.(Notifier); ok {
 		if changed := n.Changed(); changed != nil {
 			s.upkeep.wg.Go(func() { spread(ctx, changed, fresh, valid) })
 		}
@@ -74,14 +79,19 @@ func spread(ctx context.Context, changed <-chan struct{}, a, b chan<- struct{}) 
 func (s *State) keep(ctx context.Context, changed <-chan struct{}, task string, ask func(context.Context) error) {
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
+	var told time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
+			if !sleep(ctx, toldEvery-time.Since(told)) {
+				return
+			}
+			told = time.Now()
 		case <-tick.C:
 		}
-		s.note(task, ask(ctx))
+		s.note(ctx, task, ask(ctx))
 	}
 }
 
@@ -96,15 +106,15 @@ func (s *State) keepUp(ctx context.Context) {
 		case <-s.seen.early:
 			flushed = time.Time{}
 		case <-tick.C:
-			s.note("settle", s.settleAll(ctx))
+			s.note(ctx, "settle", s.settleAll(ctx))
 		}
 		if time.Since(flushed) >= flushAge-upkeepEvery/2 {
-			s.note("write statistics", s.flush(ctx))
+			s.note(ctx, "write statistics", s.flush(ctx))
 			flushed = time.Now()
 		}
 		if time.Since(swept) >= sweepEvery {
 			more, err := s.sweep(ctx)
-			s.note("remove what has expired", err)
+			s.note(ctx, "remove what has expired", err)
 			if !more || err != nil {
 				swept = time.Now()
 			}
@@ -119,17 +129,19 @@ func (s *State) sweep(ctx context.Context) (more bool, err error) {
 	for _, expire := range []func(context.Context, time.Time, int) (int, error){
 		s.driver.ExpireEntries, s.driver.ExpireRevocations, s.driver.ExpirePasses, s.driver.ExpireLinks,
 	} {
-		n, err := expire(ctx, now, sweepBatch)
-		if err != nil {
-			return false, err
-		}
+		n, failed := expire(ctx, now, sweepBatch)
+		err = errors.Join(err, failed)
 		more = more || n >= sweepBatch
 	}
-	return more, nil
+	return more, err
 }
 
-// note logs what a task came to where that is news.
-func (s *State) note(task string, err error) {
+// note logs what a task came to where that is news. What ended because the
+// upkeep does, did not fail.
+func (s *State) note(ctx context.Context, task string, err error) {
+	if err != nil && ctx.Err() != nil {
+		return
+	}
 	u := &s.upkeep
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -152,7 +164,11 @@ func (s *State) finish() error {
 	s.upkeep.stop()
 	s.upkeep.wg.Wait()
 	s.settling.close()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	most := closeTimeout
+	if s.Healthy() != nil {
+		most = lostTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	return errors.Join(s.settleAll(ctx), s.flush(ctx))
 }

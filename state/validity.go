@@ -34,20 +34,20 @@ func (s *State) revalidate(ctx context.Context) error {
 	v := &s.validity
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.ask(ctx, s.now, func(ctx context.Context) error {
+	return v.ask(ctx, func(ctx context.Context) (time.Time, error) {
+		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+		defer cancel()
+		at := s.now()
 		n, err := s.driver.Changes(ctx)
-		if err != nil {
-			return err
-		}
-		if v.known && n == v.count {
-			return nil
+		if err != nil || v.known && n == v.count {
+			return at, err
 		}
 		v.count, v.known = n, true
 		if last := v.contact.Load(); last != nil {
 			s.keys.suspect(*last)
 			s.settings.suspect(*last)
 		}
-		return nil
+		return at, nil
 	})
 }
 

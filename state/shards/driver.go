@@ -108,12 +108,14 @@ func (d *Driver) UpdateEntry(ctx context.Context, id string, change func(*state.
 		return err
 	}
 	var own error
+	told := errNothing
+	defer func() { s.leave(ctx, told) }() // also where change panics
 	err := s.updateEntry(ctx, id, change, &own)
 	if own != nil && errors.Is(err, own) {
-		s.leave(ctx, nil)
+		told = nil
 		return err
 	}
-	s.leave(ctx, err)
+	told = err
 	return s.wrap(err)
 }
 

@@ -16,7 +16,7 @@ const (
 	// maxShards is how many shards a version can tell apart.
 	maxShards = 1 << 10
 	// sourceAnswer is how long the shard that revocations are read from may
-	// take until the others are asked.
+	// take until the others are asked too.
 	sourceAnswer = 300 * time.Millisecond
 )
 
@@ -65,18 +65,14 @@ func (d *Driver) Revocations(ctx context.Context, after int64, max int) ([]state
 	if len(d.shards) == 1 {
 		return source.revocations(ctx, after, max)
 	}
-	soon, cancel := context.WithTimeout(ctx, sourceAnswer)
-	defer cancel()
-	list, err := source.revocations(soon, after, max)
-	if err == nil || ctx.Err() != nil {
-		return list, err
-	}
-	return d.quickest(ctx, after, max)
+	return d.quickest(ctx, source, after, max)
 }
 
-// quickest reads revocations from all shards and returns what the first one
-// says that answers.
-func (d *Driver) quickest(ctx context.Context, after int64, max int) ([]state.RevocationRecord, error) {
+// quickest reads revocations from a shard and, when that fails or does not answer
+// soon, from the others too, and returns what the first one says that answers.
+// The first shard keeps its start: where all are slow, each page would else come
+// from another shard, whose first one it is, and reading would never end.
+func (d *Driver) quickest(ctx context.Context, source *shard, after int64, max int) ([]state.RevocationRecord, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type answer struct {
@@ -85,20 +81,38 @@ func (d *Driver) quickest(ctx context.Context, after int64, max int) ([]state.Re
 		err  error
 	}
 	answers := make(chan answer, len(d.shards))
-	for _, s := range d.shards {
-		go func() {
-			list, err := s.revocations(ctx, after, max)
-			answers <- answer{s, list, err}
-		}()
+	ask := func(s *shard) {
+		list, err := s.revocations(ctx, after, max)
+		answers <- answer{s, list, err}
 	}
-	var errs []error
-	for range d.shards {
-		a := <-answers
-		if a.err == nil {
-			d.source.Store(int32(a.from.number))
-			return a.list, nil
+	go ask(source)
+	asked := 1
+	askOthers := func() {
+		if asked > 1 {
+			return
 		}
-		errs = append(errs, a.err)
+		for _, s := range d.shards {
+			if s != source {
+				asked++
+				go ask(s)
+			}
+		}
+	}
+	soon := time.NewTimer(sourceAnswer)
+	defer soon.Stop()
+	var errs []error
+	for len(errs) < asked {
+		select {
+		case <-soon.C:
+			askOthers()
+		case a := <-answers:
+			if a.err == nil {
+				d.source.Store(int32(a.from.number))
+				return a.list, nil
+			}
+			errs = append(errs, a.err)
+			askOthers()
+		}
 	}
 	return nil, errors.Join(errs...)
 }

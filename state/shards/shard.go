@@ -15,6 +15,9 @@ import (
 // one call tries it again.
 const tryAgain = 500 * time.Millisecond
 
+// errNothing stands for a call of which nothing came, as where it panicked.
+var errNothing = fmt.Errorf("no answer: %w", context.Canceled)
+
 // errDown is the cause where a shard is known to be out of reach.
 var errDown = errors.New("this shard of state cannot be reached")
 
@@ -67,8 +70,9 @@ func (s *shard) call(ctx context.Context, f func() error) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
-	err := f()
-	s.leave(ctx, err)
+	err := errNothing
+	defer func() { s.leave(ctx, err) }() // also where f panics
+	err = f()
 	return s.wrap(err)
 }
 

@@ -11,7 +11,10 @@ import (
 
 // A Driver keeps state in an SQL database.
 type Driver struct {
-	read   *sql.DB
+	read *sql.DB
+	// watch reads what nodes ask for again and again to know whether state is
+	// there, so that no flood of other readings keeps them waiting.
+	watch  *sql.DB
 	writer *writer
 	engine engine
 	// listener hears of changes; nil: the engine does not tell.
@@ -23,17 +26,17 @@ var (
 	_ state.Notifier = (*Driver)(nil)
 )
 
-// newDriver returns a driver over the given pools, with the schema up to
-// date. It closes them when it fails.
-func newDriver(ctx context.Context, read, write *sql.DB, e engine) (*Driver, error) {
+// newDriver returns a driver over the given pools, of which read and watch may
+// be one, with the schema up to date. It closes them when it fails.
+func newDriver(ctx context.Context, read, watch, write *sql.DB, e engine) (*Driver, error) {
 	steps, err := migrations()
 	if err == nil {
 		err = migrate(ctx, write, steps, e)
 	}
 	if err != nil {
-		return nil, errors.Join(err, read.Close(), write.Close())
+		return nil, errors.Join(err, read.Close(), watch.Close(), write.Close())
 	}
-	return &Driver{read: read, writer: newWriter(newSession(write, e), idleWriter), engine: e}, nil
+	return &Driver{read: read, watch: watch, writer: newWriter(newSession(write, e), idleWriter), engine: e}, nil
 }
 
 // Close lets the calls that have begun finish and closes the database. Calls
@@ -42,7 +45,7 @@ func (d *Driver) Close() error {
 	if d.listener != nil {
 		d.listener.close()
 	}
-	return d.fail("Close", errors.Join(d.writer.close(), d.read.Close()))
+	return d.fail("Close", errors.Join(d.writer.close(), d.read.Close(), d.watch.Close()))
 }
 
 // Commits returns how many transactions have been committed for writing, each
@@ -86,8 +89,10 @@ func (d *Driver) Changed() <-chan struct{} {
 // and each would find out by itself, slowly.
 func (d *Driver) forgetIdle() {
 	if n := d.engine.idleReaders; n > 0 {
-		d.read.SetMaxIdleConns(-1)
-		d.read.SetMaxIdleConns(n)
+		for _, pool := range []*sql.DB{d.read, d.watch} {
+			pool.SetMaxIdleConns(-1)
+			pool.SetMaxIdleConns(n)
+		}
 	}
 }
 

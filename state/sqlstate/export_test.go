@@ -76,3 +76,9 @@ const MaxBatch = maxBatch
 // Connections returns how often the writer of d, which is closed, has got a
 // connection.
 func Connections(d *Driver) int { return d.writer.session.connected }
+
+// FreeReaders returns how many more readings d can do at once.
+func FreeReaders(d *Driver) int {
+	s := d.read.Stats()
+	return s.MaxOpenConnections - s.InUse
+}

@@ -20,17 +20,19 @@ import (
 )
 
 const (
-	// maxPostgresReaders and idlePostgresReaders bound the connections of one
-	// node, beside the one that writes.
-	maxPostgresReaders  = 8
+	// maxPostgresReaders, maxPostgresWatchers and idlePostgresReaders bound the
+	// connections of one node, beside the one that writes and the one that
+	// listens.
+	maxPostgresReaders  = 6
+	maxPostgresWatchers = 2
 	idlePostgresReaders = 2
 	// postgresTimeout bounds a transaction and a reading, connecting included.
 	postgresTimeout = 5 * time.Second
 	// keepAlive finds out about a peer that is gone.
 	keepAlive = 15 * time.Second
 	// abandoned ends, on the server, transactions of nodes that are gone, so
-	// that their locks do not stay.
-	abandoned = `SET idle_in_transaction_session_timeout = 30000`
+	// that their locks do not stay. None takes longer than postgresTimeout.
+	abandoned = `SET idle_in_transaction_session_timeout = 8000`
 )
 
 // asynchronous is the parameter of a connection string that accepts several
@@ -40,7 +42,7 @@ const asynchronous = "daypass.asynchronous"
 // OpenPostgres returns a driver that keeps state in a PostgreSQL database, or
 // in one that speaks its protocol and SQL. The connection string is a URL or
 // a list of settings, as libpq takes them; several hosts may be named, of which
-// the one that takes writes is used, unless target_session_attrs says otherwise.
+// the one that takes writes is used, whatever target_session_attrs says.
 // The database must exist and be encoded in UTF-8; the user must be allowed to
 // create tables. Any number of drivers may use the same database. Errors
 // never hold the password.
@@ -91,9 +93,9 @@ func prepareConfig(config *pgx.ConnConfig) (hosts int) {
 		// Each host gets its turn within the time of a transaction.
 		config.ConnectTimeout = postgresTimeout / time.Duration(len(named)+1)
 	}
-	if config.ValidateConnect == nil {
-		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	}
+	// What a standby says is as old as it likes, so that a revocation could be
+	// missed: nothing is asked there, whatever target_session_attrs says.
+	config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	config.DialFunc = (&net.Dialer{KeepAlive: keepAlive, Control: controlSocket}).DialContext
 	if config.RuntimeParams["application_name"] == "" {
 		config.RuntimeParams["application_name"] = "daypass"
@@ -103,11 +105,13 @@ func prepareConfig(config *pgx.ConnConfig) (hosts int) {
 
 // openPools returns a driver without a listener.
 func openPools(ctx context.Context, writing, reading *pgx.ConnConfig, warned *atomic.Bool, synchronous bool) (*Driver, error) {
-	write, read := postgresPool(writing), postgresPool(reading)
+	write, read, watch := postgresPool(writing), postgresPool(reading), postgresPool(reading)
 	write.SetMaxOpenConns(1)
 	read.SetMaxOpenConns(maxPostgresReaders)
 	read.SetMaxIdleConns(idlePostgresReaders)
 	read.SetConnMaxIdleTime(idleReader)
+	watch.SetMaxOpenConns(maxPostgresWatchers)
+	watch.SetMaxIdleConns(maxPostgresWatchers)
 	e := engine{
 		lockRows:    ` ORDER BY id FOR UPDATE`,
 		begin:       &sql.TxOptions{Isolation: sql.LevelReadCommitted},
@@ -117,21 +121,33 @@ func openPools(ctx context.Context, writing, reading *pgx.ConnConfig, warned *at
 		warned:      warned,
 	}
 	if err := inspect(ctx, write, &e, synchronous); err != nil {
-		return nil, errors.Join(err, read.Close(), write.Close())
+		return nil, errors.Join(err, read.Close(), watch.Close(), write.Close())
 	}
-	return newDriver(ctx, read, write, e)
+	return newDriver(ctx, read, watch, write, e)
 }
 
 // postgresPool returns a pool of connections. Statements are prepared once on
 // each of them, by pgx itself.
 func postgresPool(config *pgx.ConnConfig) *sql.DB {
-	return stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+	return stdlib.OpenDB(*config, stdlib.OptionResetSession(refuseStandby), stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
 		if config.RuntimeParams["idle_in_transaction_session_timeout"] != "" {
 			return nil
 		}
 		_, err := c.Exec(ctx, abandoned)
 		return err
 	}))
+}
+
+// refuseStandby gives up a connection to a server that takes no writes any more,
+// which goes on answering readings with what it once knew. Servers from
+// PostgreSQL 14 on say so by themselves (55.2.7, Asynchronous Operations).
+func refuseStandby(_ context.Context, c *pgx.Conn) error {
+	for _, name := range []string{"in_hot_standby", "default_transaction_read_only"} {
+		if c.PgConn().ParameterStatus(name) == "on" {
+			return driver.ErrBadConn
+		}
+	}
+	return nil
 }
 
 // inspect refuses a server that state would not be safe with, and finds out what
@@ -142,14 +158,18 @@ func inspect(ctx context.Context, db *sql.DB, e *engine, synchronous bool) error
 	defer cancel()
 	var encoding, commit, version string
 	var byLanguage bool
-	err := errors.Join(
-		db.QueryRowContext(ctx, `SELECT version()`).Scan(&version),
-		db.QueryRowContext(ctx, `SHOW server_encoding`).Scan(&encoding),
-		db.QueryRowContext(ctx, `SHOW synchronous_commit`).Scan(&commit),
-		db.QueryRowContext(ctx, `SELECT 'a' < 'B'`).Scan(&byLanguage))
+	for _, ask := range []struct {
+		query  string
+		answer any
+	}{
+		{`SELECT version()`, &version}, {`SHOW server_encoding`, &encoding},
+		{`SHOW synchronous_commit`, &commit}, {`SELECT 'a' < 'B'`, &byLanguage},
+	} {
+		if err := db.QueryRowContext(ctx, ask.query).Scan(ask.answer); err != nil {
+			return err
+		}
+	}
 	switch {
-	case err != nil:
-		return err
 	case encoding != "UTF8":
 		return fmt.Errorf("the database is encoded in %s: create it with ENCODING 'UTF8'", encoding)
 	case commit == "off":

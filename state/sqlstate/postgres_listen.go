@@ -2,6 +2,7 @@ package sqlstate
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -32,7 +33,7 @@ func listen(config *pgx.ConnConfig) *listener {
 			l.follow(ctx, config)
 			select {
 			case <-ctx.Done():
-			case <-time.After(listenAgain):
+			case <-time.After(listenAgain/2 + rand.N(listenAgain)): // not all nodes at once
 			}
 		}
 	})

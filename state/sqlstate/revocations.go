@@ -12,6 +12,9 @@ const (
 	selectRevocation = `SELECT id, version, pass, name, owner, access_key, bucket, prefix,
 		signed_before, created, creator, expires, lifted FROM revocations `
 
+	followed = `WHERE version > CASE WHEN $1 > (SELECT value FROM counters WHERE name = 'revocations') THEN 0 ELSE $1 END
+		ORDER BY version LIMIT $2`
+
 	insertRevocation = `INSERT INTO revocations (id, version, pass, name, owner, access_key, bucket, prefix,
 			signed_before, created, creator, expires, lifted)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`
@@ -70,11 +73,13 @@ func (d *Driver) LiftRevocations(ctx context.Context, ids []string, t time.Time)
 	return lifted, err
 }
 
-// Revocations implements state.Driver.
+// Revocations implements state.Driver. Where so many versions were never given
+// out, state is not what the caller has followed: it was restored, or a standby
+// took over that lacks the latest of them. All of it is new then.
 func (d *Driver) Revocations(ctx context.Context, after int64, max int) ([]state.RevocationRecord, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
-	rows, err := d.read.QueryContext(ctx, selectRevocation+`WHERE version > $1 ORDER BY version LIMIT $2`, after, max)
+	rows, err := d.watch.QueryContext(ctx, selectRevocation+followed, after, max)
 	list, err := collect(rows, err, scanRevocation)
 	return list, d.fail("Revocations", err)
 }
@@ -84,11 +89,13 @@ func (d *Driver) ExpireRevocations(ctx context.Context, t time.Time, max int) (i
 	return d.expire(ctx, "ExpireRevocations", expireRevocations, t, max)
 }
 
-// nextVersion takes the next n versions and returns the last of them.
+// nextVersion takes the next n versions and returns the last of them. They are
+// no less than the time in milliseconds, so that after a failover that lost some
+// none is given out again, which nodes would take for one that they have seen.
 func nextVersion(ctx context.Context, t *tx, n int) (last int64, err error) {
-	const take = `UPDATE counters SET value = value + $1 WHERE name = 'revocations' RETURNING value`
+	const take = `UPDATE counters SET value = CASE WHEN value < $1 THEN $1 ELSE value END + $2 WHERE name = 'revocations' RETURNING value`
 	t.revoked = true
-	err = t.queryRow(ctx, take, []any{n}, &last)
+	err = t.queryRow(ctx, take, []any{time.Now().UnixMilli(), n}, &last)
 	return last, err
 }
 

@@ -213,13 +213,15 @@ type tx struct {
 }
 
 // countChange is what tells nodes that something they have cached was changed.
-const countChange = `UPDATE counters SET value = value + 1 WHERE name = 'changes'`
+// The count is no less than the time in microseconds, so that after a failover
+// that lost some no other change gets the same.
+const countChange = `UPDATE counters SET value = CASE WHEN value < $1 THEN $1 ELSE value + 1 END WHERE name = 'changes'`
 
 // finish counts the changes of a transaction and has other nodes told. Counting
 // comes last, since whoever counts holds others up until the commit.
 func (t *tx) finish(ctx context.Context) error {
 	if t.changed {
-		if _, err := t.exec(ctx, countChange); err != nil {
+		if _, err := t.exec(ctx, countChange, time.Now().UnixMicro()); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,7 @@ func openSQLite(ctx context.Context, path string) (*Driver, error) {
 	read.SetMaxOpenConns(maxReaders)
 	read.SetMaxIdleConns(maxReaders)
 	read.SetConnMaxIdleTime(idleReader)
-	return newDriver(ctx, read, write, engine{prepare: true, anonymous: true, classify: classifySQLite, adapt: asIs})
+	return newDriver(ctx, read, read, write, engine{prepare: true, anonymous: true, classify: classifySQLite, adapt: asIs})
 }
 
 // openPool returns a pool of connections to the file at path, each with a
