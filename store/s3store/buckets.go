@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -155,6 +156,7 @@ func (d *Driver) freeRecord(ctx context.Context, name string) (*record, error) {
 	switch {
 	case isMissing(err):
 		return r, nil
+	case statusOf(err) == http.StatusForbidden: // somebody else's
 	case err != nil:
 		return nil, d.fail("look for a bucket", err)
 	}
@@ -242,6 +244,12 @@ func (d *Driver) deleteMarked(ctx context.Context, r *record) error {
 	}
 	if err := d.checkEmpty(ctx, r); err != nil {
 		return err
+	}
+	// Whoever stood still for long has been given up, and the bucket lives on.
+	if now, err := d.readRecord(ctx, r.name); err != nil {
+		return err
+	} else if now.etag != r.etag {
+		return operationAborted()
 	}
 	if d.names.bucket == "" {
 		name := d.names.upstreamBucket(r.name)

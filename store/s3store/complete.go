@@ -3,7 +3,9 @@ package s3store
 import (
 	"cmp"
 	"context"
+	"encoding/xml"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,6 +34,9 @@ func (d *Driver) CompleteUpload(ctx context.Context, req *store.CompleteRequest)
 		return nil, err
 	}
 	obj, err := d.complete(ctx, u, req, in)
+	if err != nil {
+		d.givenUp(ctx, u.hold, u.at, func(e *extra) bool { return e.Upload == u.Nonce })
+	}
 	d.giveUpEnd(ctx, u, err)
 	return obj, err
 }
@@ -40,7 +45,7 @@ func (d *Driver) CompleteUpload(ctx context.Context, req *store.CompleteRequest)
 func (d *Driver) complete(
 	ctx context.Context, u *openUpload, req *store.CompleteRequest, in *s3.CompleteMultipartUploadInput,
 ) (*store.Object, error) {
-	out, err := d.client.CompleteMultipartUpload(ctx, in, readable(nil))
+	out, err := d.client.CompleteMultipartUpload(ctx, in, readable(wholeCompletion))
 	if err != nil {
 		return d.afterCompletion(ctx, u, req, d.fail("complete an upload", err))
 	}
@@ -50,6 +55,21 @@ func (d *Driver) complete(
 	}
 	d.forgetUpload(ctx, req.Bucket, u.upstream, u.uploadRecord)
 	return obj, nil
+}
+
+// wholeCompletion refuses the answer to a completion that broke off: upstreams
+// begin it with 200 before they know how it will end (Amazon S3 API,
+// CompleteMultipartUpload). ServiceUnavailable.
+func wholeCompletion(page []byte) error {
+	var root struct{ XMLName xml.Name }
+	err := xml.Unmarshal(page, &root)
+	if err == nil && root.XMLName.Local != "CompleteMultipartUploadResult" && root.XMLName.Local != "Error" {
+		err = fmt.Errorf("it is <%s>", root.XMLName.Local)
+	}
+	if err != nil {
+		return &daypass.Error{Code: daypass.ServiceUnavailable, Err: fmt.Errorf("s3store: the answer to a completion is not whole: %w", err)}
+	}
+	return nil
 }
 
 // takeBack removes an object that may not be acknowledged since its bucket was
@@ -67,10 +87,29 @@ func (d *Driver) takeBack(ctx context.Context, at place, bucket string, ours fun
 	if _, e := decodeMeta(describeHead(out)); !ours(&e) {
 		return why
 	}
-	if _, err := d.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &at.bucket, Key: &at.key}); err != nil {
+	in := &s3.DeleteObjectInput{Bucket: &at.bucket, Key: &at.key}
+	switch version := aws.ToString(out.VersionId); {
+	case version != "" && version != store.NullVersion:
+		in.VersionId = &version
+	case d.can.DeleteIfMatch:
+		in.IfMatch = aws.String(unquote(out.ETag))
+	}
+	if _, err := d.client.DeleteObject(ctx, in); err != nil && statusOf(err) != http.StatusPreconditionFailed {
 		d.log.Warn("an object of a deleted bucket stays in the upstream", "bucket", bucket, "error", err)
 	}
 	return why
+}
+
+// givenUp removes what a request has written that its client did not wait for,
+// where its bucket was deleted meanwhile: where all buckets lie in one, nothing
+// else keeps it from the next bucket of that name.
+func (d *Driver) givenUp(ctx context.Context, h hold, at place, ours func(*extra) bool) {
+	if ctx.Err() == nil || d.names.bucket == "" {
+		return
+	}
+	if err := d.settle(ctx, h); err != nil {
+		_ = d.takeBack(ctx, at, h.name, ours, err) // the client has an error already
+	}
 }
 
 // completeConditions returns the conditions of a completion as the upstream

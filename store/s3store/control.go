@@ -16,6 +16,10 @@ import (
 // maxControl is the size in bytes of the largest control object that is read.
 const maxControl = 1 << 20
 
+// conditionalConflict is how AWS S3 calls a conditional write that another one
+// came in the way of (Amazon S3 API, "Error responses"); it has done nothing.
+const conditionalConflict = "ConditionalRequestConflict"
+
 // readControl returns a control object and its ETag. NoSuchKey.
 func (d *Driver) readControl(ctx context.Context, name string) (value []byte, etag string, err error) {
 	const op = "read a control object"
@@ -56,7 +60,7 @@ func (d *Driver) writeControl(ctx context.Context, name string, value []byte, et
 	}
 	failed := d.fail("write a control object", err)
 	code := daypass.CodeOf(failed)
-	if etag != "" && code == daypass.NoSuchKey {
+	if etag != "" && code == daypass.NoSuchKey || codeOf(err) == conditionalConflict {
 		return "", &daypass.Error{Code: daypass.PreconditionFailed, Err: failed}
 	}
 	if ctx.Err() != nil {

@@ -3,6 +3,7 @@ package s3store
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,9 +37,9 @@ func (s *copySourceOf) header() string {
 	name := strings.ReplaceAll(copySource(s.place), "+", "%2B")
 	switch {
 	case s.pinned():
-		return name + "?versionId=" + s.obj.VersionID
+		return name + "?versionId=" + url.QueryEscape(s.obj.VersionID)
 	case s.version != nil:
-		return name + "?versionId=" + *s.version
+		return name + "?versionId=" + url.QueryEscape(*s.version)
 	}
 	return name
 }
@@ -139,6 +140,7 @@ func (d *Driver) copySeen(ctx context.Context, h hold, at place, src *copySource
 	}
 	out, err := d.client.CopyObject(ctx, in, opts...)
 	if err != nil {
+		d.givenUp(ctx, h, at, func(e *extra) bool { return e.Write == write })
 		return nil, d.fail("copy an object", err)
 	}
 	obj, err := d.copied(ctx, h, src, req, write, out)
@@ -308,11 +310,14 @@ func (d *Driver) copyParts(ctx context.Context, at place, id string, src *copySo
 		if err != nil {
 			return "", d.fail("copy a part", err)
 		}
+		if out.CopyPartResult == nil || unquote(out.CopyPartResult.ETag) == "" {
+			return "", d.fail("copy a part", errNoETag)
+		}
 		named.Parts = append(named.Parts, types.CompletedPart{PartNumber: number, ETag: out.CopyPartResult.ETag})
 	}
 	out, err := d.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: &at.bucket, Key: &at.key, UploadId: &id, MultipartUpload: named,
-	}, readable(nil))
+	}, readable(wholeCompletion))
 	if err != nil {
 		return "", d.fail("complete a copy in parts", err)
 	}
@@ -358,6 +363,9 @@ func (d *Driver) CopyPart(ctx context.Context, req *store.PartCopyRequest, sums 
 		return nil, d.partCopyError(ctx, u, d.fail("copy a part", err))
 	}
 	r := out.CopyPartResult
+	if r == nil || unquote(r.ETag) == "" {
+		return nil, d.fail("copy a part", errNoETag)
+	}
 	p := &store.Part{
 		Number: req.Number, Size: req.Size, ETag: unquote(r.ETag), ModTime: modTime(r.LastModified), Checksums: want.Checksums,
 	}

@@ -97,7 +97,11 @@ func (d *Driver) prepareControl(ctx context.Context) error {
 		return fmt.Errorf("s3store: the upstream bucket %s of the store URL does not exist: create it", name)
 	}
 	_, err = d.client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: &name, CreateBucketConfiguration: d.location()})
-	if err != nil && !isOwned(err) {
+	if err == nil {
+		return nil
+	}
+	// Another node that starts at this moment may have made it.
+	if _, there := d.client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &name}); there != nil {
 		return fmt.Errorf("s3store: creating the upstream bucket %s for control objects: %w", name, explain(err))
 	}
 	return nil

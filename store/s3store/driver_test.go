@@ -237,7 +237,7 @@ func TestHeldBody(t *testing.T) {
 		{"ends early", strings.NewReader("ab"), 3, "ab", io.ErrUnexpectedEOF},
 		{"too long", strings.NewReader("abcd"), 3, "ab", errTooLong},
 	} {
-		b := &heldBody{body: tt.body, left: tt.size}
+		b := &heldBody{ctx: t.Context(), body: tt.body, left: tt.size}
 		got, err := io.ReadAll(b)
 		if string(got) != tt.want || !errors.Is(err, tt.err) || !errors.Is(b.end(), tt.err) {
 			t.Errorf("%s: %q, %v, at the end %v", tt.name, got, err, b.end())

@@ -85,7 +85,8 @@ func (r *resolver) ResolveEndpoint(ctx context.Context, p s3.EndpointParameters)
 }
 
 // maxStale is how often one request is moved to another connection because the
-// one that it was to go over had been closed by the other end meanwhile.
+// one that it was to go over had been closed by the other end meanwhile, and how
+// often a read is sent again that Ceph has given up because of a write.
 const maxStale = 3
 
 // HandleFinalize implements middleware.FinalizeMiddleware.
@@ -100,7 +101,7 @@ func (e *endpoints) HandleFinalize(ctx context.Context, in middleware.FinalizeIn
 		return next.HandleFinalize(ctx, in)
 	}
 	tried := make(map[*endpoint]bool, len(e.all))
-	for stale := 0; ; {
+	for stale, races := 0, 0; ; {
 		end, t, wait := e.choose(tried, isRead(request))
 		if end == nil {
 			if err == nil {
@@ -109,6 +110,10 @@ func (e *endpoints) HandleFinalize(ctx context.Context, in middleware.FinalizeIn
 			return out, metadata, err
 		}
 		out, metadata, err = e.send(ctx, end, t, request, next)
+		if isRead(request) && isLostRace(err) && ctx.Err() == nil && races < maxStale {
+			races++
+			continue
+		}
 		if err == nil || ctx.Err() != nil || !t.mayRepeat(err, request) || !t.rewind(request) {
 			return out, metadata, err
 		}

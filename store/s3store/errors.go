@@ -28,7 +28,7 @@ func upstreamCode(code string) (daypass.Code, bool) {
 	switch code {
 	case "QuotaExceeded": // Ceph
 		return daypass.InsufficientStorage, true
-	case "ConditionalRequestConflict":
+	case conditionalConflict:
 		return "OperationAborted", true
 	case "RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded":
 		return daypass.SlowDown, true
@@ -78,6 +78,8 @@ func statusCode(err error) daypass.Code {
 		return daypass.PreconditionFailed
 	case status == http.StatusRequestedRangeNotSatisfiable:
 		return daypass.InvalidRange
+	case status == http.StatusConflict:
+		return "OperationAborted"
 	case status == http.StatusMethodNotAllowed:
 		return daypass.MethodNotAllowed
 	case status == http.StatusTooManyRequests:

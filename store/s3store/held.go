@@ -1,6 +1,7 @@
 package s3store
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -11,8 +12,9 @@ var errBodyEnded = errors.New("s3store: the request has ended")
 
 // A heldBody is a body of a known size on its way upstream. It holds its last
 // byte back until the body has ended well, so that the upstream never has all of
-// a body that is refused, and stores nothing.
+// a body that is refused, or whose client has gone, and stores nothing.
 type heldBody struct {
+	ctx  context.Context //nolint:containedctx // that of the request
 	mu   sync.Mutex
 	body io.Reader
 	left int64 // bytes to return
@@ -64,6 +66,10 @@ func (b *heldBody) finish(p []byte) (int, error) {
 	if b.err != io.EOF || !b.held {
 		return 0, b.failure()
 	}
+	if b.err = b.ctx.Err(); b.err != nil {
+		return 0, b.err
+	}
+	b.err = io.EOF
 	p[0] = b.last[0]
 	b.left = 0
 	return 1, nil
@@ -78,6 +84,13 @@ func (b *heldBody) failure() error {
 		b.err = io.ErrUnexpectedEOF
 	}
 	return b.err
+}
+
+// sent reports whether the last byte was returned.
+func (b *heldBody) sent() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left == 0
 }
 
 // end ends the body, and returns the error that it broke off with, if it did.

@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -125,14 +126,18 @@ func (l *listing) fill(ctx context.Context, page *store.ListPage, after string, 
 			page.Next = ""
 			return nil
 		}
-		after = entries[len(entries)-1].last()
+		last := entries[len(entries)-1].last()
+		if last == after {
+			return errors.New("s3store: the upstream lists the same page again and again")
+		}
+		after = last
 	}
 }
 
 // page asks for one page.
 func (l *listing) page(ctx context.Context, after string, max int) (*s3.ListObjectsV2Output, error) {
 	in := &s3.ListObjectsV2Input{
-		Bucket: &l.upstream, Prefix: str(l.base + l.prefix), Delimiter: str(l.delimiter),
+		Bucket: &l.upstream, Prefix: str(l.base + l.prefix), Delimiter: str(l.asked()),
 		MaxKeys: aws.Int32(int32(max)), EncodingType: types.EncodingTypeUrl,
 	}
 	if after >= l.prefix && after != "" {
@@ -143,6 +148,16 @@ func (l *listing) page(ctx context.Context, after string, max int) (*s3.ListObje
 		return nil, l.driver.fail("list objects", err)
 	}
 	return out, nil
+}
+
+// asked returns the delimiter that the upstream is asked for. Ceph 16 leaves
+// common prefixes out where one is longer than a character and a page begins with
+// a part of it, so that those are found in the keys.
+func (l *listing) asked() string {
+	if len(l.delimiter) == 1 {
+		return l.delimiter
+	}
+	return ""
 }
 
 // An entry is an object or a common prefix of a listing.
@@ -174,6 +189,10 @@ func (l *listing) entries(out *s3.ListObjectsV2Output) ([]entry, error) {
 		key, err := l.key(o.Key)
 		if err != nil {
 			return nil, err
+		}
+		if cp, ok := commonPrefix(l.prefix, l.delimiter, key); ok {
+			objects = append(objects, entry{prefix: cp})
+			continue
 		}
 		objects = append(objects, entry{object: l.object(key, o.ETag, aws.ToInt64(o.Size), string(o.StorageClass), modTime(o.LastModified))})
 	}

@@ -100,10 +100,10 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestLargeUploadInBoundedMemory uploads 200 MiB in parts and copies them: the
+// TestLargeUploadInBoundedMemory uploads 60 MiB in parts and copies them: the
 // heap, in which there is also an upstream here, stays small.
 func TestLargeUploadInBoundedMemory(t *testing.T) {
-	const parts, partSize, mostHeap = 5, 40 << 20, 24 << 20
+	const parts, partSize, mostHeap = 3, 20 << 20, 24 << 20
 	d, s := openStore(t, newUpstream(t))
 	u := begin(t, s)
 	before := heap()

@@ -107,7 +107,7 @@ func (w *writing) complete(ctx context.Context, id *string, parts []types.Comple
 	out, err := d.client.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
 		Bucket: &w.bucket, Key: &w.key, UploadId: id, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
 		IfMatch: str(w.req.Conditions.IfMatch), IfNoneMatch: str(w.req.Conditions.IfNoneMatch),
-	}, readable(nil))
+	}, readable(wholeCompletion))
 	if err != nil {
 		return w.completed(ctx, err)
 	}

@@ -172,11 +172,16 @@ func (b *remoteBody) ask(off, n int64) error {
 		return b.driver.fail("read an object", err)
 	}
 	b.open = out.Body
-	gotOff, gotN := int64(0), aws.ToInt64(out.ContentLength)
+	gotOff, gotN, size := int64(0), sizeOf(out.ContentLength), b.size
 	if out.ContentRange != nil {
-		gotOff, gotN, _, err = parseContentRange(*out.ContentRange)
+		gotOff, gotN, size, err = parseContentRange(*out.ContentRange)
 	}
-	if err == nil && (gotOff != off || gotN < n) {
+	switch {
+	case err != nil:
+	case unquote(out.ETag) != *b.etag, size != b.size:
+		// It did not look at If-Match.
+		err = &daypass.Error{Code: daypass.PreconditionFailed, Err: errors.New("s3store: the upstream answers with another object than it was asked for")}
+	case gotOff != off || gotN < n:
 		err = errors.New("s3store: the upstream answers with another range than it was asked for")
 	}
 	if err != nil {

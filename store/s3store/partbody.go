@@ -62,7 +62,7 @@ func readWhole(body io.Reader, buffer []byte) ([]byte, error) {
 func (d *Driver) streamPart(
 	ctx context.Context, in *s3.UploadPartInput, a store.ChecksumAlgorithm, body *store.Upload, size int64,
 ) (string, error) {
-	held := &heldBody{body: body, left: size}
+	held := &heldBody{ctx: ctx, body: body, left: size}
 	in.Body, in.ContentLength = held, aws.Int64(size)
 	etag, err := d.putPart(ctx, in, a, body.Promised())
 	if failed := held.end(); failed != nil {
@@ -84,6 +84,9 @@ func (d *Driver) putPart(ctx context.Context, in *s3.UploadPartInput, a store.Ch
 	out, err := d.client.UploadPart(ctx, in, unsigned)
 	if err != nil {
 		return "", d.fail("upload a part", err)
+	}
+	if unquote(out.ETag) == "" {
+		return "", d.fail("upload a part", errNoETag)
 	}
 	return unquote(out.ETag), nil
 }

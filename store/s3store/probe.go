@@ -69,6 +69,44 @@ type Capabilities struct {
 	SignedHeadersOnly bool
 }
 
+// words says for people what an upstream can do and what not. What was not asked,
+// since buckets that share one upstream bucket have no versions, is in neither.
+func (c *Capabilities) words(versions bool) (can, cannot []string) {
+	for _, ability := range []struct {
+		name         string
+		has, unasked bool
+	}{
+		{name: "conditional PutObject", has: c.PutIfNoneMatch && c.PutIfMatch},
+		{name: "conditional DeleteObject", has: c.DeleteIfMatch},
+		{name: "conditional CompleteMultipartUpload", has: c.CompleteIfNoneMatch && c.CompleteIfMatch},
+		{name: "conditional CopyObject", has: c.CopyIfNoneMatch && c.CopyIfMatch != ""},
+		{name: "conditional UploadPartCopy", has: c.PartCopyIfMatch},
+		{name: "checksums", has: c.Checksums},
+		{name: "checksums of parts", has: c.PartSums},
+		{name: "tags of copies", has: c.CopyTags},
+		{name: "tags of multipart uploads", has: c.UploadTags},
+		{name: "GetObjectAttributes", has: c.GetObjectAttributes},
+		{name: "tagging counts", has: c.TaggingCount},
+		{name: "encoded keys of uploads", has: c.UploadKeys},
+		{name: "keys with a zero byte", has: c.ZeroInKeys},
+		{name: "pre-signed URLs that refuse unsigned headers", has: c.SignedHeadersOnly},
+		{name: "versioning", has: c.Versioning, unasked: !versions},
+		{name: "conditions in versioned buckets", has: c.VersionedConditions, unasked: !versions},
+		{name: "telling of delete markers", has: c.MarkersTold, unasked: !versions},
+		{name: "object lock", has: c.ObjectLock, unasked: !versions},
+		{name: "object lock of multipart uploads", has: c.UploadLock, unasked: !versions},
+	} {
+		switch {
+		case ability.unasked:
+		case ability.has:
+			can = append(can, ability.name)
+		default:
+			cannot = append(cannot, ability.name)
+		}
+	}
+	return can, cannot
+}
+
 // A prober finds out what an upstream can do, with requests on a key of its own.
 type prober struct {
 	d       *Driver
@@ -102,7 +140,9 @@ func (d *Driver) probe(ctx context.Context) (Capabilities, error) {
 			return Capabilities{}, explain(err)
 		}
 	}
-	d.log.Info("upstream probed", "capabilities", fmt.Sprintf("%+v", p.can))
+	can, cannot := p.can.words(d.names.bucket == "")
+	(&prober{d: d, ctx: ctx}).sweep()
+	d.log.Info("upstream probed", "can", strings.Join(can, ", "), "cannot", strings.Join(cannot, ", "))
 	return p.can, nil
 }
 

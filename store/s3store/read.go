@@ -2,6 +2,7 @@ package s3store
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ import (
 // describeHead returns what the answer to a HEAD says.
 func describeHead(out *s3.HeadObjectOutput) *described {
 	return &described{
-		ETag: out.ETag, VersionID: out.VersionId, Size: aws.ToInt64(out.ContentLength), Modified: out.LastModified,
+		ETag: out.ETag, VersionID: out.VersionId, Size: sizeOf(out.ContentLength), Modified: out.LastModified,
 		TagCount: out.TagCount, StorageClass: string(out.StorageClass),
 		Sums: upstreamSums{
 			out.ChecksumCRC32, out.ChecksumCRC32C, out.ChecksumCRC64NVME, out.ChecksumSHA1, out.ChecksumSHA256, string(out.ChecksumType),
@@ -36,7 +37,7 @@ func describeHead(out *s3.HeadObjectOutput) *described {
 // in Content-Range, where that is there.
 func describeGet(out *s3.GetObjectOutput) *described {
 	s := &described{
-		ETag: out.ETag, VersionID: out.VersionId, Size: aws.ToInt64(out.ContentLength), Modified: out.LastModified,
+		ETag: out.ETag, VersionID: out.VersionId, Size: sizeOf(out.ContentLength), Modified: out.LastModified,
 		TagCount: out.TagCount, StorageClass: string(out.StorageClass),
 		Sums: upstreamSums{
 			out.ChecksumCRC32, out.ChecksumCRC32C, out.ChecksumCRC64NVME, out.ChecksumSHA1, out.ChecksumSHA256, string(out.ChecksumType),
@@ -52,9 +53,38 @@ func describeGet(out *s3.GetObjectOutput) *described {
 	return s
 }
 
+// sizeOf returns the size that an answer tells, -1 for none.
+func sizeOf(length *int64) int64 {
+	if length == nil {
+		return -1
+	}
+	return *length
+}
+
+// What an answer lacks that is not one of S3, but of something before it.
+var (
+	errNoETag = errors.New("s3store: the upstream tells no ETag: what answers is not S3, or a proxy takes it away")
+	errNoSize = errors.New("s3store: the upstream tells no size: a proxy before it compresses or splits bodies")
+)
+
+// check refuses an answer without which an object would be told from others, or
+// its end from a break, by nothing.
+func (s *described) check() error {
+	switch {
+	case s.Size < 0:
+		return errNoSize
+	case unquote(s.ETag) == "":
+		return errNoETag
+	}
+	return nil
+}
+
 // object returns what is known of an object from what the upstream says of it.
 // Tags are read where there are any.
 func (d *Driver) object(ctx context.Context, h hold, ref daypass.ObjectRef, s *described) (*store.Object, error) {
+	if err := s.check(); err != nil {
+		return nil, d.fail("read an object", err)
+	}
 	meta, e := decodeMeta(s)
 	obj := &store.Object{
 		Bucket: ref.Bucket, Key: ref.Key, VersionID: d.versionID(h, ref, s.VersionID), Size: s.Size, ETag: unquote(s.ETag),
@@ -182,7 +212,7 @@ func (d *Driver) checksumMode() types.ChecksumMode {
 // at all, so that a listing is asked.
 func (d *Driver) notFound(ctx context.Context, f found, ref daypass.ObjectRef, op string, cause error) (*store.Object, error) {
 	// A malformed id of a version is one that no version has.
-	malformed := statusOf(cause) == http.StatusBadRequest && f.version != nil
+	malformed := d.malformedVersion(ctx, f, cause)
 	if !isMissing(cause) && statusOf(cause) != http.StatusMethodNotAllowed && !malformed {
 		return nil, d.fail(op, cause)
 	}
@@ -206,6 +236,25 @@ func (d *Driver) notFound(ctx context.Context, f found, ref daypass.ObjectRef, o
 		return nil, &daypass.Error{Code: daypass.NoSuchKey, Err: cause}
 	}
 	return nil, failed
+}
+
+// malformedVersion reports whether the upstream refuses the id of a version. It
+// may refuse the node with the same status, as once its token has expired; the
+// answer to a HEAD does not say which, that to a GET does.
+func (d *Driver) malformedVersion(ctx context.Context, f found, cause error) bool {
+	if statusOf(cause) != http.StatusBadRequest || f.version == nil {
+		return false
+	}
+	code := codeOf(cause)
+	if code == "BadRequest" { // which the SDK makes of the status
+		out, err := d.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &f.bucket, Key: &f.key, VersionId: f.version, Range: aws.String("bytes=0-0")})
+		if err == nil {
+			out.Body.Close()
+			return false
+		}
+		code = codeOf(err)
+	}
+	return code == "InvalidArgument" || code == "NoSuchVersion"
 }
 
 // marker returns the delete marker that ref stands for, nil where there is none.

@@ -125,8 +125,15 @@ func (d *Driver) enter(ctx context.Context, r *record, p phase) (*record, error)
 type hold struct {
 	*record
 	// until is when a write that was begun with the hold needs a second look
-	// at the bucket before it is acknowledged.
+	// at the bucket before it is acknowledged; zero: always.
 	until time.Time
+}
+
+// current reports whether a hold has not run out, by the monotonic clock and by
+// that on the wall: while a machine is suspended, the first one may stand still.
+func (h *hold) current(now time.Time, lease time.Duration) bool {
+	left := h.until.Round(0).Sub(now.Round(0))
+	return now.Before(h.until) && left > 0 && left <= lease
 }
 
 // hold returns a bucket, as it was within the last second. NoSuchBucket.
@@ -141,11 +148,14 @@ func (d *Driver) hold(ctx context.Context, bucket string) (hold, error) {
 // The deletion of a bucket first marks it, waits until every hold from before
 // has run out, and then looks for objects. So a write that ends before its hold
 // does is seen by a deletion that comes later; any other one looks at the
-// record again. NoSuchBucket, ServiceUnavailable.
+// record again, also for a client that has gone. NoSuchBucket,
+// ServiceUnavailable.
 func (d *Driver) settle(ctx context.Context, h hold) error {
-	if d.now().Before(h.until) {
+	if h.current(d.now(), d.lease) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.lease+cleanupTimeout)
+	defer cancel()
 	for end := d.now().Add(d.lease + 10*time.Second); ; {
 		r, err := d.readRecord(ctx, h.name)
 		switch {
@@ -267,5 +277,9 @@ func (c *records) read(ctx context.Context, bucket string, e *cached) {
 		}
 		return
 	}
-	e.hold = hold{record: r, until: e.began.Add(c.driver.lease)}
+	e.hold = hold{record: r}
+	// A deletion that is under way does not wait for holds that begin after it.
+	if r.Phase == phaseLive {
+		e.hold.until = e.began.Add(c.driver.lease)
+	}
 }

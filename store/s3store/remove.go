@@ -2,7 +2,6 @@ package s3store
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -31,7 +30,7 @@ func (d *Driver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, opts s
 		return store.Deleted{}, err
 	}
 	out, err := d.client.DeleteObject(ctx, in)
-	if statusOf(err) == http.StatusBadRequest && f.version != nil { // a malformed id
+	if d.malformedVersion(ctx, f, err) {
 		return store.Deleted{VersionID: ref.VersionID}, nil
 	}
 	if err != nil {

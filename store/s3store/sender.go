@@ -1,6 +1,7 @@
 package s3store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -66,6 +67,10 @@ func (s *sender) Do(r *http.Request) (*http.Response, error) {
 		r.Body = &touchedBody{r.Body, t}
 	}
 	response, err := s.transport.RoundTrip(r)
+	if err == nil && response.StatusCode >= http.StatusMultipleChoices {
+		answer.start() // it may have come before the request was sent
+		readError(response)
+	}
 	answer.stop()
 	if err != nil {
 		if source := t.source(); source != nil {
@@ -85,6 +90,27 @@ func (s *sender) Do(r *http.Request) (*http.Response, error) {
 	}
 	response.Body = &watchedBody{body: response.Body, ctx: ctx, cancel: cancel, try: t, idle: s.idle}
 	return response, nil
+}
+
+// maxError is the size in bytes of the largest body of an error that is read.
+const maxError = 64 << 10
+
+// readError reads the body of an error while its connection is there: an upstream
+// that answers before it has read the request closes that. Where it breaks off or
+// has no end, only the status counts.
+func readError(response *http.Response) {
+	if response.Body == http.NoBody {
+		return
+	}
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxError+1))
+	response.Body.Close()
+	if err != nil || len(text) > maxError {
+		text = nil
+	}
+	response.Body, response.ContentLength = http.NoBody, int64(len(text))
+	if len(text) > 0 {
+		response.Body = io.NopCloser(bytes.NewReader(text))
+	}
 }
 
 // CloseIdleConnections closes the connections that no request goes over.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/store"
 )
@@ -30,8 +31,13 @@ type endClaim struct {
 	Nonce string `json:"nonce"`
 }
 
-// endAbandoned is how long a completion may take; after that an abortion goes on.
+// endAbandoned is the least time that a completion may take; after that an
+// abortion goes on.
 const endAbandoned = 10 * time.Minute
+
+// endAfter is how long a completion may take: longer than any node waits for one,
+// and than clocks that go by NTP differ.
+func (d *Driver) endAfter() time.Duration { return max(endAbandoned, 2*slowFactor*d.config.Timeout) }
 
 // endWait is how long an abortion waits for a completion to end.
 const endWait = 5 * time.Second
@@ -72,8 +78,8 @@ func (d *Driver) claimEnd(ctx context.Context, u *openUpload, end string) error 
 			return nil
 		case end == endComplete:
 			return noSuchUpload(u.id)
-		case d.now().Sub(have.At) > endAbandoned:
-			return nil
+		case d.now().Sub(have.At) > d.endAfter():
+			return d.checkAbandoned(ctx, u)
 		}
 		if d.now().After(until) {
 			return &daypass.Error{Code: daypass.ServiceUnavailable, Err: errors.New("the upload is being completed")}
@@ -82,6 +88,22 @@ func (d *Driver) claimEnd(ctx context.Context, u *openUpload, end string) error 
 			return err
 		}
 	}
+}
+
+// checkAbandoned looks whether a completion that nobody waits for any more has
+// made its object, whose parts an abortion might take away. NoSuchUpload: it has.
+func (d *Driver) checkAbandoned(ctx context.Context, u *openUpload) error {
+	out, err := d.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &u.at.bucket, Key: &u.at.key})
+	if isMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return d.fail("look for a completed upload", err)
+	}
+	if _, e := decodeMeta(describeHead(out)); e.Upload != u.Nonce {
+		return nil
+	}
+	return d.ended(ctx, u, noSuchUpload(u.id))
 }
 
 // readEnd returns how an upload is being ended, nil where it is not.

@@ -160,7 +160,7 @@ func (d *Driver) writeUpload(ctx context.Context, bucket, upstream string, rec *
 
 // forgetUpload removes the control objects of an upload that has ended. What is
 // left when that fails, or when the sums of a part arrive afterwards, is removed
-// with the bucket or by Sweep, so an error is logged only.
+// with the bucket, so an error is logged only.
 func (d *Driver) forgetUpload(ctx context.Context, bucket, upstream string, rec *uploadRecord) {
 	name := uploadName(bucket, upstream)
 	d.uploads.remove(name)

@@ -47,6 +47,7 @@ type writing struct {
 	found
 	lock  store.Lock
 	extra extra
+	held  *heldBody // of a body that streams
 }
 
 // PutObject implements store.Driver. A body of at most 1 MiB is read before
@@ -67,10 +68,11 @@ func (d *Driver) PutObject(ctx context.Context, req *store.PutRequest) (*store.O
 		obj, err = w.buffer(ctx, size)
 	}
 	if err != nil {
+		d.givenUp(ctx, w.hold, w.place, w.ours)
 		return nil, err
 	}
 	if err := d.settle(ctx, w.hold); err != nil {
-		return nil, w.undo(ctx, err)
+		return nil, d.takeBack(ctx, w.place, req.Bucket, w.ours, err)
 	}
 	return obj, nil
 }
@@ -136,9 +138,9 @@ func (w *writing) buffer(ctx context.Context, size int64) (*store.Object, error)
 func (w *writing) stream(ctx context.Context, size int64) (*store.Object, error) {
 	sums := w.req.Body.Promised()
 	w.extra.setSums(sums)
-	body := &heldBody{body: w.req.Body, left: size}
-	obj, err := w.send(ctx, body, size, sums)
-	if failed := body.end(); failed != nil {
+	w.held = &heldBody{ctx: ctx, body: w.req.Body, left: size}
+	obj, err := w.send(ctx, w.held, size, sums)
+	if failed := w.held.end(); failed != nil {
 		return nil, failed
 	}
 	if err != nil {
@@ -161,6 +163,9 @@ func (w *writing) send(ctx context.Context, body io.Reader, size int64, sums []s
 	out, err := d.client.PutObject(ctx, in, unsigned)
 	if err != nil {
 		return w.failed(ctx, err)
+	}
+	if unquote(out.ETag) == "" {
+		return nil, d.fail("store an object", errNoETag)
 	}
 	if err := w.checkVersion(ctx, aws.ToString(out.VersionId)); err != nil {
 		return nil, err
@@ -222,10 +227,12 @@ func serverTime(m middleware.Metadata) time.Time {
 
 // failed returns the error of a write. Where the upstream says that a condition
 // does not hold, the reason may be this very write, whose first answer was lost.
+// An upstream that says so before it has read a long body, and hangs up, may not
+// be heard; as it has not got all of it, it cannot have stored it.
 func (w *writing) failed(ctx context.Context, cause error) (*store.Object, error) {
 	err := w.driver.failWrite("store an object", w.req.Metadata.StorageClass, cause)
 	code := daypass.CodeOf(err)
-	lost := isLostRace(cause)
+	lost := isLostRace(cause) || statusOf(cause) == 0 && w.held != nil && !w.held.sent()
 	if w.req.Conditions.Empty() || (code != daypass.PreconditionFailed && code != daypass.NoSuchKey && !lost) {
 		return nil, err
 	}
@@ -233,7 +240,7 @@ func (w *writing) failed(ctx context.Context, cause error) (*store.Object, error
 	switch {
 	case found == nil && write == w.extra.Write:
 		return cur, nil
-	case lost && (found != nil && daypass.CodeOf(found) != daypass.NoSuchKey || found == nil && w.req.Conditions.Check(cur) == nil):
+	case lost && (found != nil && daypass.CodeOf(found) != daypass.NoSuchKey || w.req.Conditions.Check(cur) == nil):
 		return nil, err
 	case daypass.CodeOf(found) == daypass.NoSuchKey && w.req.Conditions.IfMatch != "":
 		return nil, &daypass.Error{Code: daypass.NoSuchKey, Err: err}
@@ -279,6 +286,9 @@ func (w *writing) current(ctx context.Context) (obj *store.Object, write string,
 		return nil, "", d.fail("look for an object", err)
 	}
 	s := describeHead(out)
+	if err := s.check(); err != nil {
+		return nil, "", d.fail("look for an object", err)
+	}
 	_, e := decodeMeta(s)
 	return w.object(unquote(s.ETag), s.VersionID, s.Size, modTime(s.Modified)), e.Write, nil
 }
@@ -298,19 +308,5 @@ func (w *writing) checkVersion(ctx context.Context, version string) error {
 	return d.checkConditions(hold{record: &record{versioning: store.VersioningEnabled}}, w.req.Conditions)
 }
 
-// undo removes an object that may not be acknowledged, unless another one has
-// taken its place, and returns why.
-func (w *writing) undo(ctx context.Context, why error) error {
-	if daypass.CodeOf(why) != daypass.NoSuchBucket {
-		return why // not known: what was written stays, and was not acknowledged
-	}
-	ctx = context.WithoutCancel(ctx)
-	d := w.driver
-	if _, write, err := w.current(ctx); err != nil || write != w.extra.Write {
-		return why
-	}
-	if _, err := d.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &w.bucket, Key: &w.key}); err != nil {
-		d.log.Warn("an object of a deleted bucket stays in the upstream", "bucket", w.req.Bucket, "error", err)
-	}
-	return why
-}
+// ours reports whether this write has made an object.
+func (w *writing) ours(e *extra) bool { return e.Write == w.extra.Write }

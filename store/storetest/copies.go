@@ -144,7 +144,7 @@ func testCopyRace(s *suite) {
 	const keys = 3
 	together(8, func(worker int) {
 		rng := rand.New(rand.NewPCG(uint64(worker), 0))
-		for range 40 {
+		for range s.rounds(40) {
 			from, to := fmt.Sprint(rng.IntN(keys)), fmt.Sprint(rng.IntN(keys))
 			var err error
 			switch n := rng.IntN(30); {
@@ -185,7 +185,7 @@ func testSharedContentRace(s *suite) {
 		s.remove("source")
 		together(workers, func(w int) {
 			a, b := fmt.Sprint(w, "/a"), fmt.Sprint(w, "/b")
-			for range 20 {
+			for range 2 * s.rounds(10) { // an even number ends with the first key
 				if _, err := s.copyTo(a, b); err != nil {
 					s.Error(err)
 				}

@@ -28,7 +28,7 @@ func together(n int, run func(i int)) {
 // testCreationRace lets many create one key; exactly one may succeed.
 func testCreationRace(s *suite) {
 	s.createBucket(bucketName)
-	racers := 1000
+	racers := s.rounds(1000)
 	if testing.Short() {
 		racers = 50
 	}
@@ -37,7 +37,7 @@ func testCreationRace(s *suite) {
 		var winners atomic.Int64
 		winner := -1
 		together(racers, func(i int) {
-			_, err := s.put(key, pattern(i, size), store.WriteConditions{IfNoneMatch: "*"})
+			err := s.putHeard(key, pattern(i, size), store.WriteConditions{IfNoneMatch: "*"})
 			if err == nil {
 				winners.Add(1)
 				winner = i
@@ -82,7 +82,7 @@ func testCompareAndSwapRace(s *suite) {
 // read it: every read yields one body, whole.
 func testOverwriteRace(s *suite) {
 	s.createBucket(bucketName)
-	rounds := 60
+	rounds := s.rounds(60)
 	if testing.Short() {
 		rounds = 15
 	}
@@ -112,7 +112,7 @@ func testOverwriteRace(s *suite) {
 // testBucketDeletionRace deletes a bucket while objects are put into it. An
 // acknowledged object keeps its bucket alive.
 func testBucketDeletionRace(s *suite) {
-	rounds := 30
+	rounds := s.rounds(30)
 	if testing.Short() {
 		rounds = 10
 	}

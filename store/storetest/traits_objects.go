@@ -31,6 +31,9 @@ const (
 	NoDeleteConditions Trait = "no delete conditions"
 	// OneMarker: deleting what a delete marker stands over adds no other one.
 	OneMarker Trait = "one marker"
+	// UntoldMarkers: the answer to the deletion of a delete marker that is the
+	// null version may not say that it was one.
+	UntoldMarkers Trait = "untold markers"
 	// ForeignVersionIDs: the ids of versions have other lengths.
 	ForeignVersionIDs Trait = "foreign version ids"
 )
