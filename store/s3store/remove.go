@@ -41,7 +41,7 @@ func (d *Driver) DeleteObject(ctx context.Context, ref daypass.ObjectRef, opts s
 		if err := d.settle(ctx, f.hold); err != nil {
 			return store.Deleted{}, err
 		}
-		if f.versioning == store.VersioningEnabled && aws.ToString(out.VersionId) == "" {
+		if aws.ToString(out.VersionId) == "" && (f.versioning == store.VersioningEnabled || !deleted.DeleteMarker) {
 			return d.standingMarker(ctx, f, ref)
 		}
 		deleted.VersionID = d.versionID(f.hold, ref, out.VersionId)

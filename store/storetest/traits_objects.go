@@ -29,7 +29,8 @@ const (
 	// NoDeleteConditions: deletions on conditions are NotImplemented, except
 	// those of versions that never change.
 	NoDeleteConditions Trait = "no delete conditions"
-	// OneMarker: deleting what a delete marker stands over adds no other one.
+	// OneMarker: deleting what a delete marker stands over adds no other one;
+	// while versioning is suspended it may.
 	OneMarker Trait = "one marker"
 	// UntoldMarkers: the answer to the deletion of a delete marker that is the
 	// null version may not say that it was one.

@@ -112,7 +112,7 @@ func (m *versionModel) delete(t *rapid.T) {
 	if !d.DeleteMarker {
 		t.Fatalf("DeleteObject: %+v", d)
 	}
-	if vs := m.keys[key]; m.has(OneMarker) && m.state == store.VersioningEnabled && len(vs) > 0 && vs[0].marker {
+	if vs := m.keys[key]; m.has(OneMarker) && len(vs) > 0 && vs[0].marker && (m.state == store.VersioningEnabled || d.VersionID == vs[0].id) {
 		if d.VersionID != vs[0].id {
 			t.Fatalf("DeleteObject below the marker %q: %+v", vs[0].id, d)
 		}
