@@ -26,10 +26,12 @@ type scenario struct {
 }
 
 // What clients see when a node says that it cannot, and when a node dies under
-// their request.
+// their request. An upload that is refused before its body was read may see its
+// connection end before the answer. One who races for a pass that a dead node
+// had drawn from is told to come back, since nobody knows what was sent.
 var (
-	busy = []string{"503 ServiceUnavailable", "503 SlowDown"}
-	torn = []string{"502 proxy", "503 proxy", "cut off"}
+	busy = []string{"503 ServiceUnavailable", "503 SlowDown", "cut off"}
+	torn = []string{"502 proxy", "503 proxy", "cut off", "503 ServiceUnavailable"}
 )
 
 func scenarios() []scenario {
@@ -155,7 +157,9 @@ func killNode(t *testing.T, r *rig, l *load) {
 	dead := time.Now()
 	l.healed = dead // the others serve; this is how long the proxy needs to see it
 	l.more(2 * calm)
-	if late := l.errors(dead.Add(6 * time.Second)); len(late) > 0 {
+	late := l.errors(dead.Add(6 * time.Second))
+	delete(late, draw+": 503 ServiceUnavailable") // of passes that the dead node had drawn from
+	if len(late) > 0 {
 		t.Errorf("6 s after a node died clients still see errors: %v", late)
 	}
 	start := time.Now()
