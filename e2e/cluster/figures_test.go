@@ -138,6 +138,8 @@ func kindOf(err error) string {
 	var res interface{ HTTPStatusCode() int }
 	var timeout net.Error
 	switch {
+	case errors.As(err, &res) && res.HTTPStatusCode() == http.StatusBadGateway:
+		return "502 proxy" // no node answers 502; the SDK makes a code of the status
 	case errors.As(err, &res) && res.HTTPStatusCode() != 0 && errors.As(err, &api):
 		return fmt.Sprintf("%d %s", res.HTTPStatusCode(), api.ErrorCode())
 	case errors.Is(err, syscall.ECONNREFUSED):

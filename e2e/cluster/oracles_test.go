@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // The tests of this file need no engines: they show that what judges the
@@ -77,6 +80,8 @@ func TestKinds(t *testing.T) {
 		"refused connection": fmt.Errorf("dial: %w", syscall.ECONNREFUSED),
 		"no answer in time":  fmt.Errorf("get: %w", context.DeadlineExceeded),
 		"some other":         errors.New("some other"),
+		"502 proxy":          answered(502, "BadGateway"),
+		"503 SlowDown":       answered(503, "SlowDown"),
 	} {
 		if got := kindOf(err); got != want {
 			t.Errorf("%v is %q, want %q", err, got, want)
@@ -90,6 +95,14 @@ func TestKinds(t *testing.T) {
 		if got := kindOfAnswer(res, []byte(body)); got != want {
 			t.Errorf("%s is %q, want %q", body, got, want)
 		}
+	}
+}
+
+// answered is the SDK's error for an answer with a status.
+func answered(status int, code string) error {
+	return &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: &http.Response{StatusCode: status}},
+		Err:      &smithy.GenericAPIError{Code: code},
 	}
 }
 
