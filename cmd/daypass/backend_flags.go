@@ -78,8 +78,8 @@ func (f *backendFlags) config(encrypt bool) (backendConfig, error) {
 		if err := urls.Set(string(text)); err != nil {
 			return c, usagef("--state-file %s: %v", f.stateFile, err)
 		}
-		if info, err := os.Stat(f.stateFile); err == nil && info.Mode().Perm()&0o007 != 0 && urls.password() {
-			return c, usagef("--state-file %s holds a password and has mode %04o, so that every user of this machine can reach it\nrun 'chmod o= %s'", f.stateFile, info.Mode().Perm(), f.stateFile)
+		if err := checkPrivate(f.stateFile, &urls); err != nil {
+			return c, err
 		}
 		c.state = urls
 	}
@@ -177,6 +177,20 @@ func splitDSN(dsn string) (user, place, query string, ok bool) {
 type passwordFlag interface {
 	secretFlag
 	password() bool
+}
+
+// checkPrivate refuses a file that every user of the machine can reach, where
+// it gave a flag a password.
+func checkPrivate(path string, value pflag.Value) error {
+	p, ok := value.(passwordFlag)
+	if !ok || !p.password() {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o007 == 0 {
+		return err
+	}
+	return usagef("%s holds a password and has mode %04o, so that every user of this machine can reach it\nrun 'chmod o= %s'", path, info.Mode().Perm(), path)
 }
 
 // checkNoPassword refuses passwords on the command line. It is asked before the

@@ -98,6 +98,9 @@ func (a *app) setFromFile(flags *pflag.FlagSet) error {
 		if err := setValue(flags, name, values[name]); err != nil {
 			return usagef("%s: %s: %v", path, name, err)
 		}
+		if err := checkPrivate(path, f.Value); err != nil {
+			return err
+		}
 	}
 	return nil
 }
