@@ -57,11 +57,12 @@ func serve(t *testing.T, flags ...string) *server {
 	return s
 }
 
-// launch starts the program on a data directory and waits until it is ready.
+// launch starts the program on a data directory and waits until it is ready. Its
+// log has every request, so that nothing secret gets into any line unseen.
 func launch(t *testing.T, dir string, flags ...string) *server {
 	t.Helper()
 	args := append([]string{"serve", "--data", dir, "--listen", "127.0.0.1:0",
-		"--ops-listen", "127.0.0.1:0", "--region", region, "--domain", "localhost"}, flags...)
+		"--ops-listen", "127.0.0.1:0", "--region", region, "--domain", "localhost", "--log-level", "debug"}, flags...)
 	s := &server{dir: dir, cmd: exec.Command(program, args...), log: newOutput(), exited: make(chan struct{})}
 	s.cmd.Env = programEnv("DAYPASS_ROOT_ACCESS_KEY="+accessKey, "DAYPASS_ROOT_SECRET_KEY="+secretKey)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log

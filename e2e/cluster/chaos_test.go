@@ -18,10 +18,11 @@ type scenario struct {
 	// run breaks something and mends it, while the load goes on.
 	run func(t *testing.T, r *rig, l *load)
 	// errors are the kinds that clients may see, "write: " and so on left out;
-	// nothing else may happen to them.
+	// nothing else may happen to them. Who races for a pass may always be told
+	// that another one is being sent it.
 	errors []string
 	// slowest bounds every answer, good or bad: the deadlines that apply, and as
-	// much again for a busy machine.
+	// much again for a busy machine. An upload in parts is five requests.
 	slowest time.Duration
 }
 
@@ -36,9 +37,9 @@ var (
 
 func scenarios() []scenario {
 	return []scenario{
-		{"quiet", quiet, nil, 10 * time.Second},
-		{"rolling restart", rollingRestart, nil, 10 * time.Second},
-		{"kill a node", killNode, torn, 10 * time.Second},
+		{"quiet", quiet, nil, 20 * time.Second},
+		{"rolling restart", rollingRestart, nil, 20 * time.Second},
+		{"kill a node", killNode, torn, 20 * time.Second},
 		{"kill a gateway", killGateway, busy, 110 * time.Second},
 		{"freeze a gateway", freezeGateway, busy, 110 * time.Second},
 		{"kill an OSD", killOSD, busy, 110 * time.Second},
@@ -76,7 +77,7 @@ func (r *rig) chaos(t *testing.T) {
 			l.more(calm)
 			l.finish()
 			for _, n := range r.nodes {
-				n.waitReady(t, 20*time.Second)
+				n.waitReady(t, 30*time.Second)
 			}
 			l.check()
 			l.checkPasses(s.name == "quiet")
@@ -109,7 +110,7 @@ func (r *rig) mend(t *testing.T) {
 		} else {
 			n.start(t)
 		}
-		n.waitState(t, 15*time.Second)
+		n.waitState(t, 30*time.Second)
 		n.forgetGaps()
 	}
 }
@@ -126,7 +127,7 @@ func (r *rig) tell(t *testing.T) {
 func (s scenario) judge(t *testing.T, l *load) {
 	kinds := l.errors(time.Time{})
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		if _, name, _ := strings.Cut(kind, ": "); !slices.Contains(s.errors, name) {
+		if _, name, _ := strings.Cut(kind, ": "); kind != draw+": "+held && !slices.Contains(s.errors, name) {
 			t.Errorf("%d times a client saw %q; with %q it may see %q", kinds[kind], kind, s.name, s.errors)
 		}
 	}
@@ -157,9 +158,7 @@ func killNode(t *testing.T, r *rig, l *load) {
 	dead := time.Now()
 	l.healed = dead // the others serve; this is how long the proxy needs to see it
 	l.more(2 * calm)
-	late := l.errors(dead.Add(6 * time.Second))
-	delete(late, draw+": 503 ServiceUnavailable") // of passes that the dead node had drawn from
-	if len(late) > 0 {
+	if late := l.late(dead.Add(6 * time.Second)); len(late) > 0 {
 		t.Errorf("6 s after a node died clients still see errors: %v", late)
 	}
 	start := time.Now()
@@ -174,7 +173,7 @@ func killGateway(t *testing.T, r *rig, l *load) {
 	dead := time.Now()
 	l.healed = dead
 	l.more(2 * calm)
-	if late := l.errors(dead.Add(10 * time.Second)); len(late) > 0 {
+	if late := l.late(dead.Add(10 * time.Second)); len(late) > 0 {
 		t.Errorf("10 s after a gateway died clients still see errors: %v", late)
 	}
 	r.ceph.startGateway(t, 0)
@@ -187,7 +186,7 @@ func freezeGateway(t *testing.T, r *rig, l *load) {
 	frozen := time.Now()
 	l.healed = frozen
 	l.more(2 * calm)
-	if late := l.errors(frozen.Add(3 * upstreamTimeout)); len(late) > 0 {
+	if late := l.late(frozen.Add(3 * upstreamTimeout)); len(late) > 0 {
 		t.Errorf("%v after a gateway froze clients still see errors: %v", 3*upstreamTimeout, late)
 	}
 	r.ceph.signal(t, "client.rgw0", syscall.SIGCONT)
@@ -223,6 +222,13 @@ func killSecondOSD(t *testing.T, r *rig, l *load) {
 	r.ceph.waitOSDs(t, osds)
 }
 
+// late returns the errors since a time, but for passes that are held.
+func (r *record) late(since time.Time) map[string]int {
+	kinds := r.errors(since)
+	delete(kinds, draw+": "+held)
+	return kinds
+}
+
 // told counts the errors of a kind of request since a time.
 func (r *record) told(op string, since time.Time) int {
 	n := 0
@@ -246,10 +252,12 @@ func cutNodes(t *testing.T, r *rig, l *load) {
 	for n, how := range broken {
 		n.loseState()
 		n.setWires(how)
+		n.lostState()
 	}
+	since := time.Now()
 	var checks, watches sync.WaitGroup
 	for i, n := range r.nodes[1:] {
-		checks.Go(func() { l.withoutState(n, from, fresh[i]) })
+		checks.Go(func() { l.withoutState(n, from, since, fresh[i]) })
 	}
 	// What the load revokes may have been asked of a node that cannot.
 	for i := range 3 {
@@ -257,10 +265,10 @@ func cutNodes(t *testing.T, r *rig, l *load) {
 	}
 	checks.Wait()
 	watches.Wait()
-	// A node that vanishes inside a transaction may hold up revocations for as
-	// long as the grace, and then there is nothing to see of it.
+	// A node that vanishes inside a transaction holds up revocations for two
+	// seconds, so that some are made well before the graces end.
 	if l.blindly() == 0 {
-		t.Log("no node served a pass that it could not know to be revoked")
+		t.Error("no node served a pass that it could not know to be revoked: nothing was revoked while they were cut off, or they refuse too early")
 	}
 	l.more(calm)
 	for n := range broken {
@@ -269,7 +277,7 @@ func cutNodes(t *testing.T, r *rig, l *load) {
 	}
 	l.healed = time.Now()
 	for n := range broken {
-		n.waitState(t, 15*time.Second)
+		n.waitState(t, 30*time.Second)
 		n.findState()
 	}
 	l.readyAfter = time.Since(l.healed)
@@ -283,9 +291,10 @@ func (r *record) blindly() time.Duration {
 	return r.slowestCut
 }
 
-// withoutState checks what a node does that has lost sight of state: within
-// the grace it serves what is not counted, afterwards nothing.
-func (l *load) withoutState(n *node, from time.Time, counted string) {
+// withoutState checks what a node does that has lost sight of state, which began
+// after one time and before another: within the grace it serves what is not
+// counted, afterwards nothing.
+func (l *load) withoutState(n *node, from, since time.Time, counted string) {
 	var uses sync.WaitGroup
 	defer uses.Wait()
 	uses.Go(func() {
@@ -298,10 +307,13 @@ func (l *load) withoutState(n *node, from time.Time, counted string) {
 	until(lasting+grace+10*time.Second, func() bool {
 		start := time.Now()
 		a, err := fetch(context.Background(), n.client, plain)
-		after := start.Sub(from)
+		after := start.Sub(since)
+		// What the node knew then was a quarter of a second old, and more on a
+		// busy machine.
+		early := time.Since(from) < lasting+grace-slack
 		if refused = a.kind(err); refused == "" {
 			served = after
-		} else if after < grace {
+		} else if early {
 			l.fault("refused within the grace", "%s has lost sight of state for %.2f s, and answers %q to a pass without limits; the grace is %v",
 				n.name, after.Seconds(), refused, grace)
 		}
@@ -332,11 +344,14 @@ func failOver(t *testing.T, r *rig, l *load) {
 	r.pg.killPrimary(t)
 	l.healed = time.Now()
 	for _, n := range r.nodes {
+		n.lostState()
+	}
+	for _, n := range r.nodes {
 		n.mendState() // each may find the promoted server before this test does
 	}
 	r.pg.promote(t)
 	for _, n := range r.nodes {
-		n.waitState(t, 20*time.Second)
+		n.waitState(t, 30*time.Second)
 		n.findState()
 	}
 	l.readyAfter = time.Since(l.healed)

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -126,17 +127,24 @@ func (r *room) script(t *testing.T, env []string, name string, args ...string) {
 	t.Logf("%s took %.1f s", name, time.Since(start).Seconds())
 }
 
-// freePorts returns ports of loopback that nobody listens on now.
+// freePorts returns ports of loopback that nobody listens on now. They lie below
+// those that systems give to connections (RFC 6335 begins these at 49152, Linux
+// at 32768): a server that is restarted must find its port free again.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
+	const first, end = 12000, 32000
 	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for tries := 0; len(ports) < n; tries++ {
+		port := first + rand.IntN(end-first)
+		l, err := net.Listen("tcp", loopback(port))
+		if err != nil && tries < 1000 {
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+		ports = append(ports, port)
 	}
 	return ports
 }

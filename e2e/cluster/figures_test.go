@@ -148,16 +148,28 @@ func kindOf(err error) string {
 		return "no answer in time"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return "cut off"
+	case errors.Is(err, net.ErrClosed):
+		// The connection ended, after an answer perhaps, while the body of the
+		// request was still being sent.
+		return "cut off"
 	}
 	return err.Error()
 }
 
+// held is the refusal of who waited in vain for what another client is being
+// sent: to come back later. However fast nodes are, that client may be slow, and
+// a node that died gives nothing back.
+const held = "503 held"
+
 // kindOfAnswer names a refusal: its status and S3's code, or "proxy" where
 // HAProxy answered.
 func kindOfAnswer(res *http.Response, body []byte) string {
-	var e struct{ Code string }
+	var e struct{ Code, Message string }
 	if xml.Unmarshal(body, &e) != nil || e.Code == "" {
 		e.Code = "proxy"
+	}
+	if res.StatusCode == http.StatusServiceUnavailable && strings.Contains(e.Message, "is being sent to others") {
+		return held
 	}
 	return fmt.Sprintf("%d %s", res.StatusCode, e.Code)
 }

@@ -97,6 +97,9 @@ func (l *load) finish() {
 	l.done.Wait()
 }
 
+// moreWithin is how long more waits: on a busy machine an upload takes a second.
+const moreWithin = 2 * time.Minute
+
 // more waits until so many further requests of every kind were answered well.
 func (l *load) more(n int) {
 	l.t.Helper()
@@ -109,8 +112,8 @@ func (l *load) more(n int) {
 		}
 		return what
 	}
-	if !until(time.Minute, func() bool { return lacks() == nil }) {
-		l.t.Fatalf("%s: within a minute there were only %s; errors since: %v", l.name, strings.Join(lacks(), ", "), l.errors(since))
+	if !until(moreWithin, func() bool { return lacks() == nil }) {
+		l.t.Fatalf("%s: within %v there were only %s; errors since: %v", l.name, moreWithin, strings.Join(lacks(), ", "), l.errors(since))
 	}
 }
 
@@ -337,17 +340,11 @@ func (l *load) compareOne(key string, acknowledged bool) error {
 // that nobody wrote.
 func (l *load) checkListing() {
 	l.t.Helper()
-	listed := map[string]int64{}
-	pages := s3.NewListObjectsV2Paginator(l.rig.s3(), &s3.ListObjectsV2Input{Bucket: aws.String(loadBucket), Prefix: aws.String(l.name + "/")})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(context.Background())
-		if err != nil {
-			l.t.Errorf("%s: list what was written: %v", l.name, err)
-			return
-		}
-		for _, o := range page.Contents {
-			listed[*o.Key] = *o.Size
-		}
+	var listed map[string]int64
+	var err error
+	if !until(20*time.Second, func() bool { listed, err = l.list(); return err == nil }) {
+		l.t.Errorf("%s: list what was written: %v", l.name, err)
+		return
 	}
 	var wrong []string
 	for _, key := range l.objects.acked {
@@ -367,6 +364,22 @@ func (l *load) checkListing() {
 	if len(wrong) > 0 {
 		l.t.Errorf("%s: the listing is wrong in %d places: %s", l.name, len(wrong), some(wrong))
 	}
+}
+
+// list returns the size of every object of the load.
+func (l *load) list() (map[string]int64, error) {
+	listed := map[string]int64{}
+	pages := s3.NewListObjectsV2Paginator(l.rig.s3(), &s3.ListObjectsV2Input{Bucket: aws.String(loadBucket), Prefix: aws.String(l.name + "/")})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(context.Background())
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Contents {
+			listed[*o.Key] = *o.Size
+		}
+	}
+	return listed, nil
 }
 
 // some joins the first of many.

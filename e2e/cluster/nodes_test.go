@@ -27,8 +27,10 @@ const (
 	upstreamTimeout = 5 * time.Second
 	// drain is how long requests may go on after SIGTERM, drainDelay how long
 	// a node says that it is not ready before it stops to listen.
-	drain      = 10 * time.Second
-	drainDelay = time.Second
+	drain = 10 * time.Second
+	// drainDelay is several times what HAProxy needs to notice, which on a busy
+	// machine may be late.
+	drainDelay = 2 * time.Second
 )
 
 // A node is one daypass serve, the same addresses at each start.
@@ -286,6 +288,9 @@ func clientTo(addr string) *http.Client {
 				return (&net.Dialer{Timeout: 2 * time.Second}).DialContext(ctx, network, addr)
 			},
 			MaxIdleConnsPerHost: 32,
+			// Sooner than HAProxy gives idle connections up, or a request could
+			// be on its way to one that is being closed.
+			IdleConnTimeout: 5 * time.Second,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -307,6 +312,7 @@ func until(limit time.Duration, yes func() bool) bool {
 // A gap is a time in which a node did not reach state.
 type gap struct {
 	from   time.Time
+	since  time.Time // it surely did not any more; zero: from
 	mended time.Time // the node could reach state again; zero: not yet
 	to     time.Time // the node said that it reaches state; zero: not yet
 }
@@ -316,6 +322,13 @@ func (n *node) loseState() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.gaps = append(n.gaps, gap{from: time.Now()})
+}
+
+// lostState notes that what loseState announced is done.
+func (n *node) lostState() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.gaps[len(n.gaps)-1].since = time.Now()
 }
 
 // mendState notes that nothing stands between the node and state any more.
@@ -360,8 +373,12 @@ func (n *node) judge(acked, served time.Time) (verdict, time.Time) {
 		if acked.Before(g.from.Add(-lasting)) || served.Before(g.from) || !g.to.IsZero() && served.After(g.to.Add(lasting+slack)) {
 			continue
 		}
+		since := g.from
+		if !g.since.IsZero() {
+			since = g.since
+		}
 		switch {
-		case served.Sub(g.from) <= lasting+grace:
+		case served.Sub(since) <= lasting+grace:
 			return blind, g.from
 		case !g.mended.IsZero() && served.After(g.mended) && !late:
 			return inTime, g.from // it may have found state, and not this revocation yet

@@ -22,7 +22,7 @@ import (
 func TestJudge(t *testing.T) {
 	start := time.Now()
 	at := func(seconds float64) time.Time { return start.Add(time.Duration(seconds * float64(time.Second))) }
-	n := &node{gaps: []gap{{from: at(10), mended: at(20), to: at(22)}, {from: at(30)}}}
+	n := &node{gaps: []gap{{from: at(10), mended: at(20), to: at(22)}, {from: at(30), since: at(30.5)}}}
 	for _, c := range []struct {
 		acked, served float64
 		want          verdict
@@ -39,6 +39,8 @@ func TestJudge(t *testing.T) {
 		{12, 25.1, tooLate}, // it has said that it reaches state
 		{25, 31, tooLate},   // made between the gaps, known before the second
 		{31, 34.9, blind},   // still cut off
+		{31, 35.4, blind},   // it was cut off half a second after the gap began
+		{31, 35.6, blindly},
 		{31, 100, blindly},
 		{29.5, 29.9, inTime},
 	} {
@@ -87,8 +89,12 @@ func TestKinds(t *testing.T) {
 			t.Errorf("%v is %q, want %q", err, got, want)
 		}
 	}
+	if got := kindOf(&net.OpError{Op: "write", Err: net.ErrClosed}); got != "cut off" {
+		t.Errorf("a connection that was closed under a body is %q", got)
+	}
 	res := &http.Response{StatusCode: 503}
 	for body, want := range map[string]string{
+		"<Error><Code>ServiceUnavailable</Code><Message>What is left of this pass is being sent to others.</Message></Error>": held,
 		"<Error><Code>SlowDown</Code></Error>": "503 SlowDown",
 		"<html>No server is available</html>":  "503 proxy",
 	} {

@@ -263,8 +263,15 @@ func (l *load) checkRevoked() {
 	l.record.revoked = len(l.revoked.all)
 	each(l.revoked.all, func(p *revocation) {
 		for _, n := range l.rig.nodes {
-			a, err := fetch(context.Background(), n.client, p.url)
-			if kind := a.kind(err); kind != "403 AccessDenied" {
+			var kind string
+			// What cannot be answered for a moment is not served: only that
+			// would be wrong at once.
+			until(10*time.Second, func() bool {
+				a, err := fetch(context.Background(), n.client, p.url)
+				kind = a.kind(err)
+				return kind == "" || kind == "403 AccessDenied"
+			})
+			if kind != "403 AccessDenied" {
 				l.fault("revoked and not refused", "a pass that %s revoked %.0f s ago answers %q on %s", p.by, time.Since(p.acked).Seconds(), kind, n.name)
 			}
 		}

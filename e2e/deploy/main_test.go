@@ -1,59 +1,36 @@
 package deploy
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/daypass/daypass/e2e/internal/programs"
 )
 
-// program is the daypass binary whose flags the examples use: one built from
-// this tree, or the one that DAYPASS_E2E_PROGRAM names.
-var program = os.Getenv("DAYPASS_E2E_PROGRAM")
+// program is the daypass binary whose flags the examples use.
+var program string
 
 const examples = "../../deploy"
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	if program != "" {
-		return m.Run()
-	}
-	dir, err := os.MkdirTemp("", "daypass-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	program = filepath.Join(dir, "daypass")
-	cmd := exec.Command("go", "build", "-o", program, "./cmd/daypass")
-	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build ./cmd/daypass: %v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(programs.Run(m, "../..", &program)) }
 
 // installed returns the path of a program, also where only root finds it, or of
 // one that e2e/setup put into .build. Where there is none, the test is skipped.
 func installed(t *testing.T, name string) string {
 	t.Helper()
-	for _, path := range []string{name, "/usr/sbin/" + name, "../../.build/" + name} {
-		if found, err := exec.LookPath(path); err == nil {
-			absolute, err := filepath.Abs(found)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return absolute
-		}
+	found, ok := programs.Find(name, "/usr/sbin/"+name, "../../.build/"+name)
+	if !ok {
+		t.Skipf("%s is not installed", name)
 	}
-	t.Skipf("%s is not installed", name)
-	return ""
+	absolute, err := filepath.Abs(found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return absolute
 }
 
 // command runs a program and returns what it prints.
