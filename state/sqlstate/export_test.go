@@ -27,6 +27,10 @@ func Do(ctx context.Context, d *Driver, job func(exec func(query string, args ..
 	})
 }
 
+// Patient has the transactions of d, which nobody uses yet, take any time as long
+// as the server answers.
+func Patient(d *Driver) { d.writer.session.engine.timeout = time.Hour }
+
 // Migrate applies the given steps to an SQLite database instead of the
 // released ones.
 func Migrate(ctx context.Context, db *sql.DB, steps []string) error {

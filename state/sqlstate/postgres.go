@@ -30,9 +30,12 @@ const (
 	postgresTimeout = 5 * time.Second
 	// keepAlive finds out about a peer that is gone.
 	keepAlive = 15 * time.Second
-	// abandoned ends, on the server, transactions of nodes that are gone, so
-	// that their locks do not stay. None takes longer than postgresTimeout.
-	abandoned = `SET idle_in_transaction_session_timeout = 8000`
+	// abandoned ends, on the server, transactions of nodes that have vanished.
+	// They hold what others wait for, who need all of it to get on: the row of a
+	// pass that is used everywhere, the number of the next revocation. A node that
+	// is there sends its next statement at once; one that gets no processor for so
+	// long, which a busy machine makes of one second, runs the transaction again.
+	abandoned = `SET idle_in_transaction_session_timeout = 2000`
 )
 
 // asynchronous is the parameter of a connection string that accepts several
@@ -236,7 +239,7 @@ func errConnectionString(dsn string, cause error) error {
 
 // classifyPostgres tells what an error of a connection to PostgreSQL means.
 func classifyPostgres(err error) failure {
-	if errors.Is(err, errWarned) {
+	if errors.Is(err, errWarned) || errors.Is(err, errSilent) {
 		return unreachable
 	}
 	var connect *pgconn.ConnectError
@@ -262,7 +265,8 @@ func classifyPostgres(err error) failure {
 // classifyState tells what an SQLSTATE means, PostgreSQL 15, appendix A.
 func classifyState(code string) failure {
 	switch code {
-	case "40001", "40P01", "55P03": // serialization failure, deadlock, lock not available
+	case "40001", "40P01", "55P03", // serialization failure, deadlock, lock not available
+		"25P03": // idle in a transaction for too long, which was undone
 		return conflict
 	case "53100":
 		return diskFull

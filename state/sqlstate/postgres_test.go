@@ -211,6 +211,7 @@ func TestClassify(t *testing.T) {
 	}{
 		{pg("40001"), sqlstate.Conflict},
 		{pg("40P01"), sqlstate.Conflict},
+		{pg("25P03"), sqlstate.Conflict},
 		{pg("53100"), sqlstate.DiskFull},
 		{pg("57P01"), sqlstate.Unreachable},
 		{pg("25006"), sqlstate.Unreachable},

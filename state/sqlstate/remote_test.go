@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -38,28 +39,33 @@ func openShards(t testing.TB, dsns ...string) *shards.Driver {
 
 func TestPostgresShards(t *testing.T) {
 	statetest.Run(t, func(t *testing.T) state.Driver {
-		// Schemas of one database, which are made sooner than databases.
-		dsn := newDatabase(t)
-		database := dsn[strings.LastIndex(dsn, "/")+1 : strings.Index(dsn, "?")]
-		var dsns []string
-		for _, schema := range []string{"s1", "s2", "s3"} {
-			if err := postgresServer(t).exec(database, "CREATE SCHEMA "+schema); err != nil {
-				t.Fatal(err)
-			}
-			dsns = append(dsns, dsn+"&search_path="+schema)
-		}
-		return openShards(t, dsns...)
+		return openShards(t, newSchemas(t)...)
 	})
 }
 
+// newSchemas returns connection strings for three empty schemas of a database,
+// which are made sooner than databases and stand for them.
+func newSchemas(t testing.TB) (dsns []string) {
+	t.Helper()
+	dsn := newDatabase(t)
+	database := dsn[strings.LastIndex(dsn, "/")+1 : strings.Index(dsn, "?")]
+	for _, schema := range []string{"s1", "s2", "s3"} {
+		if err := postgresServer(t).exec(database, "CREATE SCHEMA "+schema); err != nil {
+			t.Fatal(err)
+		}
+		dsns = append(dsns, dsn+"&search_path="+schema)
+	}
+	return dsns
+}
+
 func TestPostgresShardsLedger(t *testing.T) {
-	dsns := []string{newDatabase(t), newDatabase(t), newDatabase(t)}
+	dsns := newSchemas(t)
 	ledgertest.Run(t, func(t *testing.T) state.Driver { return openShards(t, dsns...) })
 }
 
 func TestPostgresShardsShared(t *testing.T) {
 	statetest.RunShared(t, func(t *testing.T) []state.Driver {
-		dsns := []string{newDatabase(t), newDatabase(t), newDatabase(t)}
+		dsns := newSchemas(t)
 		return []state.Driver{openShards(t, dsns...), openShards(t, dsns...), openShards(t, dsns...)}
 	})
 }
@@ -195,6 +201,75 @@ func TestPostgresNotified(t *testing.T) {
 	if changes() != before {
 		t.Error("what changes nothing that nodes cache is counted")
 	}
+}
+
+// A node that vanishes inside a transaction does not hold up the others for long,
+// whose next change needs the row that it has locked.
+func TestPostgresVanished(t *testing.T) {
+	database := newDatabase(t)
+	p, dsn := newProxy(t, database)
+	gone, stays := openPostgres(t, dsn), openPostgres(t, database)
+	for _, d := range []*sqlstate.Driver{gone, stays} {
+		sqlstate.Patient(d)
+	}
+	if err := incrementing(t, stays, "e")(); err != nil {
+		t.Fatal(err)
+	}
+	if limit, err := sqlstate.Query(t.Context(), gone, true, `SHOW idle_in_transaction_session_timeout`); limit != "2s" || err != nil {
+		t.Errorf("a transaction may idle for %q, %v", limit, err)
+	}
+	inside, vanished := make(chan struct{}), make(chan error, 1)
+	go func() {
+		held := false
+		vanished <- sqlstate.Do(context.Background(), gone, func(exec func(string, ...any) error) error {
+			err := exec(`UPDATE entries SET pass = 'e' WHERE id = 'e'`)
+			if !held {
+				held = true
+				p.hold()
+				close(inside)
+			}
+			return errors.Join(err, exec(`UPDATE entries SET pass = 'e' WHERE id = 'e'`))
+		})
+	}()
+	<-inside
+	// Nothing else would ever end the wait for the row.
+	if err := incrementing(t, stays, "e")(); err != nil {
+		t.Error(err)
+	}
+	p.release()
+	if err := <-vanished; err != nil {
+		t.Errorf("the transaction of the node that came back: %v", err)
+	}
+	wantCount(t, stays, "e", 2)
+}
+
+// Who waits for a transaction while the server says nothing is told as soon as the
+// readings say so, and what was queued behind it at once.
+func TestPostgresGivenUp(t *testing.T) {
+	p, dsn := newProxy(t, newDatabase(t))
+	d := openPostgres(t, dsn)
+	sqlstate.Patient(d)
+	release := hold(t, d)
+	p.hold()
+	waiting := make(chan error)
+	for i := range 3 {
+		go func() { waiting <- incrementing(t, d, fmt.Sprint("e", i))() }()
+	}
+	reading, stop := context.WithCancel(t.Context())
+	defer stop()
+	go func() {
+		for reading.Err() == nil { // as nodes do all the time
+			d.Changes(reading)
+		}
+	}()
+	release()
+	for range 3 {
+		if err := <-waiting; daypass.CodeOf(err) != daypass.ServiceUnavailable {
+			t.Errorf("a change while the server is silent: %v", err)
+		}
+	}
+	p.release()
+	await(t, "changes are made again", func() bool { return incrementing(t, d, "e")() == nil })
 }
 
 // A proxy stands between a driver and its server.

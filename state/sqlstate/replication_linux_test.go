@@ -3,7 +3,6 @@ package sqlstate_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,11 +30,10 @@ func newServer(t *testing.T) *server {
 // "standby".
 func newStandby(t *testing.T, primary *server) *server {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "daypass-postgres-")
+	s, err := newServerDir(primary.bin, primary.password)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{dir: dir, bin: primary.bin, password: primary.password}
 	from := fmt.Sprintf("host=127.0.0.1 port=%d user=postgres password=%s application_name=standby", primary.port, primary.password)
 	cmd, err := s.command("pg_basebackup", "-D", s.data(), "-R", "-X", "stream", "-c", "fast", "--no-sync", "-d", from)
 	if err != nil {

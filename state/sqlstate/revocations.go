@@ -79,6 +79,7 @@ func (d *Driver) LiftRevocations(ctx context.Context, ids []string, t time.Time)
 func (d *Driver) Revocations(ctx context.Context, after int64, max int) ([]state.RevocationRecord, error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
+	defer d.writer.session.readings.begin()()
 	rows, err := d.watch.QueryContext(ctx, selectRevocation+followed, after, max)
 	list, err := collect(rows, err, scanRevocation)
 	return list, d.fail("Revocations", err)

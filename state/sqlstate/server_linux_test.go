@@ -6,7 +6,9 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -32,6 +34,33 @@ type server struct {
 	log                bytes.Buffer
 	cmd                *exec.Cmd
 	ended              chan struct{}
+	alive              io.Closer // what the keeper of the directory waits for
+	kept               chan struct{}
+}
+
+// newServerDir returns a server with an empty directory, which goes with the test
+// process: another one, which outlives it, waits for its end and removes the
+// directory. The server may still be writing then.
+func newServerDir(bin, password string) (*server, error) {
+	dir, err := os.MkdirTemp("", "daypass-postgres-")
+	if err != nil {
+		return nil, err
+	}
+	keeper := exec.Command("sh", "-c", `cat; until rm -rf "$0"; do sleep 0.1; done 2>/dev/null`, dir)
+	keeper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	alive, err := keeper.StdinPipe()
+	if err == nil {
+		err = keeper.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	s := &server{dir: dir, bin: bin, password: password, alive: alive, kept: make(chan struct{})}
+	go func() {
+		defer close(s.kept)
+		keeper.Wait()
+	}()
+	return s, nil
 }
 
 // startServer makes a cluster in a temporary directory and starts it.
@@ -41,11 +70,10 @@ func startServer() (*server, error) {
 		return nil, errNoPostgres
 	}
 	slices.Sort(found)
-	dir, err := os.MkdirTemp("", "daypass-postgres-")
+	s, err := newServerDir(filepath.Dir(found[len(found)-1]), rand.Text())
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, bin: filepath.Dir(found[len(found)-1]), password: rand.Text()}
 	if err := s.init(); err != nil {
 		s.remove()
 		return nil, err
@@ -105,8 +133,13 @@ func (s *server) start() error {
 		s.port = l.Addr().(*net.TCPAddr).Port
 		l.Close()
 	}
-	cmd, err := s.command("postgres", "-D", s.data(), "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", "",
-		"-c", "max_connections=200", "-c", "shared_buffers=128MB", "-c", "max_wal_size=2GB")
+	args := []string{"-D", s.data(), "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", "",
+		"-c", "max_connections=200", "-c", "shared_buffers=128MB", "-c", "max_wal_size=2GB"}
+	if flag.Lookup("test.bench").Value.String() == "" {
+		// Tests kill servers, not the machine under them: what was written is there.
+		args = append(args, "-c", "fsync=off")
+	}
+	cmd, err := s.command("postgres", args...)
 	if err != nil {
 		return err
 	}
@@ -151,7 +184,11 @@ func (s *server) kill() {
 	<-s.ended
 }
 
-func (s *server) remove() { os.RemoveAll(s.dir) }
+// remove removes the directory of a server that has ended.
+func (s *server) remove() {
+	s.alive.Close()
+	<-s.kept
+}
 
 // url returns a connection string for a database.
 func (s *server) url(database string) string {

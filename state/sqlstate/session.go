@@ -37,6 +37,8 @@ type session struct {
 	texts      map[shape]string     // of statements for several rows
 
 	commits atomic.Int64 // counts transactions
+	// readings are those that tell whether the server answers.
+	readings readings
 }
 
 func newSession(db *sql.DB, e engine) *session {
@@ -89,18 +91,14 @@ func (s *session) attempt(batch []*request) error {
 // transact runs a batch in one transaction. Errors of single requests are
 // left with them; one that is returned undid everything.
 func (s *session) transact(batch []*request) (err error) {
-	ctx := context.Background()
-	if s.engine.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.engine.timeout)
-		defer cancel()
-	}
+	ctx, cancel := s.limit()
+	defer cancel()
 	t, err := s.begin(ctx)
 	if err != nil {
-		return err
+		return because(ctx, err)
 	}
 	defer func() {
-		if err != nil {
+		if err = because(ctx, err); err != nil {
 			t.Rollback()
 			s.abandon(err)
 		}

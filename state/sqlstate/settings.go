@@ -57,6 +57,7 @@ ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, blob(value))
 func (d *Driver) Changes(ctx context.Context) (n int64, err error) {
 	ctx, cancel := d.bound(ctx)
 	defer cancel()
+	defer d.writer.session.readings.begin()()
 	err = d.watch.QueryRowContext(ctx, `SELECT value FROM counters WHERE name = 'changes'`).Scan(&n)
 	return n, d.fail("Changes", err)
 }

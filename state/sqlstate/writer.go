@@ -136,7 +136,10 @@ func (w *writer) run() {
 		select {
 		case r := <-w.queue:
 			batch = w.gather(append(batch, r))
-			w.commit(batch)
+			if err := w.commit(batch); errors.Is(err, errSilent) {
+				// Whoever waits is told at once, instead of waiting in turn.
+				answer(w.drain(nil), err)
+			}
 			clear(batch)
 			batch = batch[:0]
 			idle.Reset(w.idle)
@@ -182,17 +185,26 @@ func (w *writer) drain(batch []*request) []*request {
 	return batch
 }
 
-// commit runs a batch and answers every request of it. When one of them may
+// commit runs a batch, answers every request of it, and returns what failed all
+// of them, if anything. When one of them may
 // be to blame for a failure, the halves are tried on their own, and so on
 // until it stands alone.
-func (w *writer) commit(batch []*request) {
+func (w *writer) commit(batch []*request) error {
 	err := w.session.attempt(batch)
 	if err != nil && len(batch) > 1 && w.session.divisible(err) {
 		half := len(batch) / 2
-		w.commit(batch[:half])
-		w.commit(batch[half:])
-		return
+		first, second := w.commit(batch[:half]), w.commit(batch[half:])
+		if errors.Is(first, errSilent) {
+			return first
+		}
+		return second
 	}
+	answer(batch, err)
+	return err
+}
+
+// answer answers requests, with an error that all of them have met, if any.
+func answer(batch []*request, err error) {
 	for _, r := range batch {
 		if err != nil {
 			r.err = err

@@ -29,8 +29,9 @@ func onEngines(t *testing.T, test func(t *testing.T, d *sqlstate.Driver)) {
 func hold(t *testing.T, d *sqlstate.Driver) (release func()) {
 	t.Helper()
 	busy, free := make(chan struct{}), make(chan struct{})
+	begun := sync.OnceFunc(func() { close(busy) })
 	go sqlstate.Do(context.Background(), d, func(func(string, ...any) error) error {
-		close(busy)
+		begun() // again, where the server has ended a transaction that took too long
 		<-free
 		return nil
 	})
