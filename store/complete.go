@@ -12,9 +12,10 @@ import (
 	"github.com/daypass/daypass"
 )
 
-// MaxObjectSize is the size of the largest object, in bytes (S3 User Guide,
-// "Amazon S3 multipart upload limits").
-const MaxObjectSize = 5 << 40
+// MaxObjectSize is the size of the largest object, in bytes: 48.8 TiB, as many
+// parts as there may be, each as large as it may be (S3 User Guide, "Amazon S3
+// objects overview").
+const MaxObjectSize = MaxParts * MaxPartSize
 
 // partsPage is how many parts are asked of a driver at once.
 const partsPage = 1000

@@ -72,7 +72,7 @@ func TestCompleteRefused(t *testing.T) {
 			"EntityTooSmall: Your proposed upload is smaller than the minimum allowed size " +
 				"[{ProposedSize 5} {MinSizeAllowed 5242880} {PartNumber 1} {ETag " + zeroMD5 + "}]"},
 		{[]Part{partOf(1, MaxObjectSize), partOf(2, 1)}, CompleteRequest{Parts: named(1, 2)},
-			"EntityTooLarge [{ProposedSize 5497558138881} {MaxSizeAllowed 5497558138880}]"},
+			"EntityTooLarge [{ProposedSize 53687091200001} {MaxSizeAllowed 53687091200000}]"},
 		{[]Part{partOf(1, 5)}, CompleteRequest{Parts: named(1), Size: 6}, "InvalidRequest: " +
 			"The provided 'x-amz-mp-object-size' header value 6 does not match what was computed: 5"},
 		{[]Part{partOf(1, 5)}, CompleteRequest{Parts: named(1), Expected: Checksum{Algorithm: SHA1, Value: "x"}},

@@ -261,6 +261,7 @@ func (s *Store) PutPart(ctx context.Context, req *PartRequest) (*Part, error) {
 	if err := req.Body.sumFor(upload); err != nil {
 		return nil, wrap(op, err)
 	}
+	req.Body.intake = s.intake
 	timed := *req
 	timed.Time = orNow(req.Time)
 	if err := s.sealPart(&timed, upload); err != nil {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"net/netip"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -63,16 +62,16 @@ func reservedBucketName(name string) bool {
 // looksLikeIPv4 also refuses what is only shaped like an address (300.1.1.1),
 // as AWS does not say which it means.
 func looksLikeIPv4(name string) bool {
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true
-	}
-	labels := strings.Split(name, ".")
-	for _, l := range labels {
-		if strings.Trim(l, "0123456789") != "" {
+	dots := 0
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '.':
+			dots++
+		case c < '0' || c > '9':
 			return false
 		}
 	}
-	return len(labels) == 4
+	return dots == 3
 }
 
 // ValidKey reports whether an object may have the given key: 1 to

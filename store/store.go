@@ -19,6 +19,7 @@ type Store struct {
 	rand   io.Reader
 	// wrapping is nil where SSES3 is not possible.
 	wrapping WrappingKeys
+	intake   *intake
 }
 
 // An Option changes how a Store works.
@@ -30,7 +31,7 @@ func WithRand(r io.Reader) Option { return func(s *Store) { s.rand = r } }
 
 // New returns a store over a driver. Close closes the driver.
 func New(d Driver, opts ...Option) *Store {
-	s := &Store{driver: d, rand: rand.Reader}
+	s := &Store{driver: d, rand: rand.Reader, intake: newIntake()}
 	for _, opt := range opts {
 		opt(s)
 	}
@@ -110,6 +111,7 @@ func (s *Store) PutObject(ctx context.Context, req *PutRequest) (*Object, error)
 	if err := s.checkLock(req.Lock); err != nil {
 		return nil, wrap(op, err)
 	}
+	req.Body.intake = s.intake
 	timed := *req
 	timed.Time = orNow(req.Time)
 	obj, err := s.putObject(ctx, &timed)
@@ -225,10 +227,11 @@ func validRef(bucket, key string) error {
 // wrap adds the operation to an error and keeps its code and what the client
 // is told.
 func wrap(op string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var e *daypass.Error
 	switch {
-	case err == nil:
-		return nil
 	case !errors.As(err, &e):
 		return &daypass.Error{Op: op, Code: daypass.InternalError, Err: err}
 	case err == error(e) && e.Op == "":

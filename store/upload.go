@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/internal/md5lanes"
 	"github.com/daypass/daypass/store/sealed"
 )
 
@@ -25,7 +26,7 @@ const MaxUploadSize = 5 << 30
 // promised: a Read that would return io.EOF returns a *daypass.Error
 // (IncompleteBody, BadDigest, XAmzContentSHA256Mismatch) instead when a
 // promise is broken, so a driver that stores nothing on a failed Read never
-// stores a wrong body.
+// stores a wrong body. For larger bodies WriteTo costs less.
 type Upload struct {
 	body io.Reader
 	opts UploadOptions
@@ -33,6 +34,10 @@ type Upload struct {
 
 	size int64
 	md5  hash.Hash // nil after ForeignETag
+	// lanes is md5 while WriteTo sees to it; nil otherwise.
+	lanes *md5lanes.Hash
+	// intake is that of the store; nil until a store has the upload.
+	intake *intake
 	// checksum computes opts.Checksum. It is also payload when both are
 	// SHA-256, so that the body is hashed once.
 	checksum hash.Hash
@@ -203,7 +208,7 @@ func (u *Upload) take(p []byte) error {
 			Message: "The request body is longer than its declared size.",
 		}
 	}
-	if u.md5 != nil {
+	if u.md5 != nil && u.lanes == nil {
 		u.md5.Write(p)
 	}
 	u.checksum.Write(p)

@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/store"
 )
 
@@ -100,6 +101,38 @@ func BenchmarkGetSmall(b *testing.B) {
 		}
 		return err
 	})
+}
+
+// BenchmarkGetHot opens objects of 4 KiB that the read cache holds.
+func BenchmarkGetHot(b *testing.B) {
+	d := openBench(b, Options{})
+	data := content(1, 4<<10)
+	refs := make([]daypass.ObjectRef, 500)
+	for i := range refs {
+		refs[i] = testRef(fmt.Sprintf("key-%d", i))
+		if err := put(d, refs[i].Key, data); err != nil {
+			b.Fatal(err)
+		}
+	}
+	open := func(i int) {
+		obj, body, err := d.OpenObject(context.Background(), refs[i%len(refs)])
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := body.Range(0, obj.Size); err != nil {
+			b.Fatal(err)
+		}
+		body.Close()
+	}
+	for i := range refs {
+		open(i)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		open(i)
+		i++
+	}
 }
 
 // BenchmarkList lists 10 common prefixes of 5,000 keys each.

@@ -1,6 +1,7 @@
 package diskstore
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -66,21 +67,25 @@ func (b *blobs) prepare(n uint64) error {
 	return nil
 }
 
-// open opens the blob of a segment and checks that it reaches as far.
-func (b *blobs) open(s segment) (blobFile, error) {
-	f, err := b.files.open(b.path(s.blob))
+// open opens a blob and returns its size, too.
+func (b *blobs) open(id uint64) (blobFile, int64, error) {
+	f, err := b.files.open(b.path(id))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	info, err := f.Stat()
-	if err == nil && info.Size() < s.off+s.size {
-		err = fmt.Errorf("blob %016x has %d bytes instead of %d", s.blob, info.Size(), s.off+s.size)
-	}
 	if err != nil {
-		f.Close()
-		return nil, err
+		return nil, 0, errors.Join(err, f.Close())
 	}
-	return f, nil
+	return f, info.Size(), nil
+}
+
+// checkBlob checks that a blob of a size reaches as far as a segment.
+func checkBlob(s segment, size int64) error {
+	if size < s.off+s.size {
+		return fmt.Errorf("blob %016x has %d bytes instead of %d", s.blob, size, s.off+s.size)
+	}
+	return nil
 }
 
 // remove removes files durably. Those that are not there count as removed.

@@ -32,9 +32,9 @@ func (d *Driver) OpenObject(ctx context.Context, ref daypass.ObjectRef) (*store.
 		if err != nil {
 			return f.object(ref), nil, err
 		}
-		body, err := d.openBody(f.rec)
+		obj, body, err := d.openBody(&f, ref)
 		if err == nil {
-			return f.object(ref), body, nil
+			return obj, body, nil
 		}
 		if !errors.Is(err, errBlobGone) || f.rec.sameBody(seen) {
 			return nil, nil, fmt.Errorf("%s: %w", ref, err)
@@ -52,28 +52,42 @@ func (r *objectRecord) sameBody(old *objectRecord) bool {
 	return old != nil && slices.Equal(r.segments, old.segments) && r.manifest == old.manifest
 }
 
-// openBody opens the body of a record. The error is errBlobGone when a blob is
-// not there, which is normal if the object has been replaced meanwhile.
-func (d *Driver) openBody(rec *objectRecord) (store.Body, error) {
+// openBody opens the body of what was found. The error is errBlobGone when a
+// blob is not there, which is normal if the object has been replaced meanwhile.
+func (d *Driver) openBody(f *found, ref daypass.ObjectRef) (*store.Object, store.Body, error) {
+	rec := f.rec
 	switch {
 	case rec.manifest != 0:
-		return d.openManifest(rec)
-	case len(rec.segments) == 0:
-		return smallBody(nil), nil
+		return d.openManifest(f, ref)
 	case len(rec.segments) > 1:
-		return nil, errors.New("the object has several segments but no manifest")
-	case !rec.segments[0].file:
-		data, err := d.readSmall(rec.segments[0])
-		return smallBody(data), err
+		return nil, nil, errors.New("the object has several segments but no manifest")
+	case len(rec.segments) == 0 || !rec.segments[0].file:
+		return d.openSmall(f, ref)
 	}
-	f, err := d.blobs.open(rec.segments[0])
+	file, err := d.handles.take(rec.segments[0])
 	if notExist(err) {
-		return nil, fmt.Errorf("%w: %w", errBlobGone, err)
+		return nil, nil, fmt.Errorf("%w: %w", errBlobGone, err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &fileBody{file: f, size: rec.segments[0].size}, nil
+	d.keep(f, ref.Key, nil)
+	return f.object(ref), &fileBody{file: file, size: rec.segments[0].size}, nil
+}
+
+// openSmall opens a body that lies in the index, or is empty.
+func (d *Driver) openSmall(f *found, ref daypass.ObjectRef) (*store.Object, store.Body, error) {
+	data := f.small
+	if data == nil && len(f.rec.segments) > 0 {
+		var err error
+		if data, err = d.readSmall(f.rec.segments[0]); err != nil {
+			return nil, nil, err
+		}
+	}
+	d.keep(f, ref.Key, data)
+	o := &openedSmall{body: smallBody{data: data}}
+	f.copyTo(&o.object, ref)
+	return &o.object, &o.body, nil
 }
 
 // readSmall returns the bytes of a segment of a small body.
@@ -97,24 +111,35 @@ func (d *Driver) readSmall(s segment) ([]byte, error) {
 	return data, err
 }
 
-// A smallBody is a body in memory.
-type smallBody []byte
+// An openedSmall is an object and its small body, which are one allocation.
+type openedSmall struct {
+	object store.Object
+	body   smallBody
+}
+
+// A smallBody is a body in memory, which may be shared.
+type smallBody struct {
+	data   []byte
+	reader bytes.Reader
+}
 
 // Range implements store.Body.
-func (b smallBody) Range(off, n int64) (io.Reader, error) {
-	if err := checkRange(off, n, int64(len(b))); err != nil {
+func (b *smallBody) Range(off, n int64) (io.Reader, error) {
+	if err := checkRange(off, n, int64(len(b.data))); err != nil {
 		return nil, err
 	}
-	return bytes.NewReader(b[off : off+n]), nil
+	b.reader.Reset(b.data[off : off+n])
+	return &b.reader, nil
 }
 
 // Close implements store.Body.
-func (b smallBody) Close() error { return nil }
+func (b *smallBody) Close() error { return nil }
 
 // A fileBody is a body in a file. The file stays readable when it is removed.
 type fileBody struct {
-	file blobFile
-	size int64
+	file  *handle // nil once it is closed
+	size  int64
+	small fileReader
 }
 
 // Range implements store.Body.
@@ -122,14 +147,30 @@ func (b *fileBody) Range(off, n int64) (io.Reader, error) {
 	if err := checkRange(off, n, b.size); err != nil {
 		return nil, err
 	}
-	return fileRange(b.file, off, n)
+	return fileRange(b.file, off, n, &b.small)
 }
 
-// fileRange returns a reader over n bytes of a file from off on.
-func fileRange(file blobFile, off, n int64) (io.Reader, error) {
-	f, ok := file.(*os.File)
-	if !ok {
-		return io.NewSectionReader(file, off, n), nil
+// Close implements store.Body.
+func (b *fileBody) Close() error {
+	f := b.file
+	if f == nil {
+		return nil
+	}
+	b.file = nil
+	return f.of.give(f)
+}
+
+// smallRange is the length of the longest range that is read into memory and
+// written from there, which takes less time than sendfile up to here and beyond.
+const smallRange = 64 << 10
+
+// fileRange returns a reader over n bytes of a file from off on, which may be
+// the one that is given for small ranges.
+func fileRange(file *handle, off, n int64, small *fileReader) (io.Reader, error) {
+	f, ok := file.blobFile.(*os.File)
+	if !ok || n <= smallRange {
+		*small = fileReader{file: file, off: off, left: n}
+		return small, nil
 	}
 	if _, err := f.Seek(off, io.SeekStart); err != nil {
 		return nil, err
@@ -137,8 +178,48 @@ func fileRange(file blobFile, off, n int64) (io.Reader, error) {
 	return &io.LimitedReader{R: f, N: n}, nil
 }
 
-// Close implements store.Body.
-func (b *fileBody) Close() error { return b.file.Close() }
+// A fileReader reads a range of a file.
+type fileReader struct {
+	file      *handle
+	off, left int64
+}
+
+var _ io.WriterTo = (*fileReader)(nil)
+
+// Read implements io.Reader.
+func (r *fileReader) Read(p []byte) (n int, err error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	n, err = r.file.ReadAt(p[:min(int64(len(p)), r.left)], r.off)
+	r.off += int64(n)
+	r.left -= int64(n)
+	switch {
+	case n > 0:
+		return n, nil // what is wrong the next Read will tell
+	case err == io.EOF:
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// WriteTo implements io.WriterTo with one write for each smallRange bytes.
+func (r *fileReader) WriteTo(w io.Writer) (total int64, err error) {
+	buf := r.file.of.buffers.Get().(*[]byte)
+	defer r.file.of.buffers.Put(buf)
+	for r.left > 0 {
+		n, err := r.Read(*buf)
+		if err != nil {
+			return total, err
+		}
+		m, err := w.Write((*buf)[:n])
+		total += int64(m)
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
 
 func checkRange(off, n, size int64) error {
 	if off < 0 || n < 0 || off > size || n > size-off {

@@ -128,6 +128,7 @@ func checkConsistency(t testing.TB, d *Driver) {
 	compareIDs(t, "manifests", c.manifests, indexKeys(t, d, spaceManifest))
 	c.checkRefs()
 	c.checkVersions()
+	checkCache(t, d)
 }
 
 // A census counts what refers to each blob and manifest.

@@ -21,6 +21,10 @@ const (
 	tmpDir   = "tmp"
 )
 
+// DefaultReadCacheSize is how many bytes of memory hold objects that were read
+// lately.
+const DefaultReadCacheSize = 16 << 20
+
 // Options say where and how a Driver keeps its data.
 type Options struct {
 	// Dir is the data directory. It is created when it does not exist.
@@ -31,6 +35,11 @@ type Options struct {
 	// CacheSize is how many bytes of the index are cached in memory. The
 	// default is 8 MiB.
 	CacheSize int64
+	// ReadCacheSize is how many bytes of memory hold objects that were read
+	// lately, with bodies of up to InlineSize bytes: reading these again asks
+	// neither the index nor the disk. It fills as objects are read. The
+	// default is DefaultReadCacheSize; a negative one is none.
+	ReadCacheSize int64
 	// InlineSize is the size, in bytes, of the largest body that is kept in
 	// the index. The default is DefaultInlineSize.
 	InlineSize int
@@ -56,6 +65,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CacheSize == 0 {
 		o.CacheSize = 8 << 20
+	}
+	if o.ReadCacheSize == 0 {
+		o.ReadCacheSize = DefaultReadCacheSize
 	}
 	if o.InlineSize == 0 {
 		o.InlineSize = DefaultInlineSize
@@ -85,6 +97,10 @@ type Driver struct {
 	ids     *sequence
 	blobs   *blobs
 	buckets bucketTable
+	cache   *readCache
+	kept    manifests
+	handles *handles
+	counts  counts
 	garbage *collector
 	pins    pins
 	uploads uploadLocks
@@ -93,7 +109,6 @@ type Driver struct {
 	blobLocks stripes
 
 	small sync.Pool // *[]byte of InlineSize+1 bytes
-	large sync.Pool // *[]byte of copySize bytes
 
 	closed   sync.Once
 	closeErr error
@@ -111,6 +126,8 @@ var (
 // Close must be called to release it.
 func Open(opts Options) (*Driver, error) {
 	d := &Driver{opts: opts.withDefaults()}
+	d.cache = newReadCache(d.opts.ReadCacheSize)
+	d.kept.entries.limit = d.opts.ReadCacheSize / 4
 	d.log = d.opts.Logger
 	if err := d.open(); err != nil {
 		d.release()
@@ -136,9 +153,9 @@ func (d *Driver) open() error {
 		return err
 	}
 	d.blobs = newBlobs(fs, d.opts.files, d.path(blobsDir))
+	d.handles = newHandles(d.blobs)
 	d.garbage = newCollector(d)
 	d.small.New = func() any { return newBuffer(d.opts.InlineSize + 1) }
-	d.large.New = func() any { return newBuffer(copySize) }
 	if err := d.recover(); err != nil {
 		return err
 	}
@@ -189,6 +206,9 @@ func (d *Driver) Close() error {
 // release closes what open has opened, in the opposite order.
 func (d *Driver) release() error {
 	var errs []error
+	if d.handles != nil {
+		d.handles.closeIdle()
+	}
 	if d.db != nil {
 		close(d.fuse.done)
 		errs = append(errs, d.db.Close())

@@ -1,6 +1,7 @@
 package diskstore
 
 import (
+	"errors"
 	"os"
 	"strconv"
 
@@ -29,3 +30,39 @@ func (f unnamedFile) link(name string) error {
 }
 
 func procPath(f *os.File) string { return "/proc/self/fd/" + strconv.Itoa(int(f.Fd())) }
+
+// setDirect begins or ends direct I/O (open(2), O_DIRECT) where the file can do
+// it, and returns what is in force.
+func setDirect(f newFile, on bool) bool {
+	file := osFile(f)
+	if file == nil {
+		return false
+	}
+	flags, err := unix.FcntlInt(file.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return !on
+	}
+	change := flags &^ unix.O_DIRECT
+	if on {
+		change |= unix.O_DIRECT
+	}
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETFL, change); err != nil {
+		return !on
+	}
+	return on
+}
+
+// osFile returns the file below f, nil if it is not the operating system's.
+func osFile(f newFile) *os.File {
+	switch f := f.(type) {
+	case unnamedFile:
+		return f.File
+	case *namedFile:
+		return f.File
+	}
+	return nil
+}
+
+// refusesDirect reports whether a write failed because of how direct I/O was
+// asked for.
+func refusesDirect(err error) bool { return errors.Is(err, unix.EINVAL) }

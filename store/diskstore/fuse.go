@@ -27,12 +27,13 @@ var errFrozen = errors.New("the index is frozen after a failed write")
 type fuse struct {
 	vfs.FS
 	err    atomic.Pointer[error]
+	counts *counts
 	onBlow func(error)
 	done   chan struct{} // closed when the database is about to be closed
 }
 
-func newFuse(fs vfs.FS, onBlow func(error)) *fuse {
-	return &fuse{FS: fs, onBlow: onBlow, done: make(chan struct{})}
+func newFuse(fs vfs.FS, counts *counts, onBlow func(error)) *fuse {
+	return &fuse{FS: fs, counts: counts, onBlow: onBlow, done: make(chan struct{})}
 }
 
 // blown returns the failure that froze the disk, or nil.
@@ -87,7 +88,7 @@ func (f *fuse) open(name string, create func() (vfs.File, error)) (vfs.File, err
 			}
 			return err
 		})
-		return &fusedFile{File: file, fuse: f, vital: true}, nil
+		return &fusedFile{File: file, fuse: f, vital: true, log: strings.HasSuffix(name, ".log")}, nil
 	}
 	if f.blown() != nil {
 		f.pause()
@@ -161,6 +162,7 @@ type fusedFile struct {
 	vfs.File
 	fuse  *fuse
 	vital bool
+	log   bool // it is the index's log
 }
 
 // change runs a change of the file's content.
@@ -182,6 +184,7 @@ func (f *fusedFile) change(do func() error) error {
 // Write implements vfs.File.
 func (f *fusedFile) Write(p []byte) (n int, err error) {
 	n = len(p)
+	f.fuse.counts.written.Add(uint64(n))
 	err = f.change(func() error { n, err = f.File.Write(p); return err })
 	if f.vital {
 		n = len(p)
@@ -192,6 +195,7 @@ func (f *fusedFile) Write(p []byte) (n int, err error) {
 // WriteAt implements vfs.File.
 func (f *fusedFile) WriteAt(p []byte, off int64) (n int, err error) {
 	n = len(p)
+	f.fuse.counts.written.Add(uint64(n))
 	err = f.change(func() error { n, err = f.File.WriteAt(p, off); return err })
 	if f.vital {
 		n = len(p)
@@ -200,10 +204,22 @@ func (f *fusedFile) WriteAt(p []byte, off int64) (n int, err error) {
 }
 
 // Sync implements vfs.File.
-func (f *fusedFile) Sync() error { return f.change(f.File.Sync) }
+func (f *fusedFile) Sync() error {
+	f.countSync()
+	return f.change(f.File.Sync)
+}
+
+func (f *fusedFile) countSync() {
+	if f.log {
+		f.fuse.counts.syncs.Add(1)
+	}
+}
 
 // SyncData implements vfs.File.
-func (f *fusedFile) SyncData() error { return f.change(f.File.SyncData) }
+func (f *fusedFile) SyncData() error {
+	f.countSync()
+	return f.change(f.File.SyncData)
+}
 
 // SyncTo implements vfs.File.
 func (f *fusedFile) SyncTo(length int64) (full bool, err error) {

@@ -140,7 +140,9 @@ func (c *collector) work(f freed) error {
 func (c *collector) remove(ids []uint64) error {
 	d := c.d
 	low := d.ids.low() / idsPerDir
-	if err := d.blobs.remove(ids); err != nil {
+	err := d.blobs.remove(ids)
+	d.handles.forget(ids)
+	if err != nil {
 		return err
 	}
 	var old []uint64
@@ -155,10 +157,7 @@ func (c *collector) remove(ids []uint64) error {
 		}
 	}
 	d.blobs.removeEmptyDirs(old)
-	if err := d.fuse.blown(); err != nil {
-		return err
-	}
-	return batch.Commit(pebble.NoSync)
+	return d.apply(batch, pebble.NoSync)
 }
 
 // load fills the queue from the index.

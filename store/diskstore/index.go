@@ -11,7 +11,7 @@ import (
 
 // openIndex opens the Pebble database.
 func (d *Driver) openIndex() error {
-	d.fuse = newFuse(d.opts.fs, func(err error) {
+	d.fuse = newFuse(d.opts.fs, &d.counts, func(err error) {
 		d.log.Error("the index is frozen", "err", err)
 	})
 	db, err := pebble.Open(d.path(indexDir), d.pebbleOptions())
@@ -34,12 +34,14 @@ func (d *Driver) pebbleOptions() *pebble.Options {
 		CacheSize:                   d.opts.CacheSize,
 		MemTableSize:                memTableSize,
 		MemTableStopWritesThreshold: 3,
-		MaxOpenFiles:                512,
+		MaxOpenFiles:                openFiles(),
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 	}
 	for i := range opts.Levels {
 		opts.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	// Gets do not read the filters of the last level, which would be large.
+	opts.Levels[len(opts.Levels)-1].FilterPolicy = pebble.NoFilterPolicy
 	opts.Experimental.FileCacheShards = 2
 	opts.Experimental.ValueSeparationPolicy = separateValues
 	opts.Experimental.SpanPolicyFunc = pebble.MakeStaticSpanPolicyFunc(
@@ -50,6 +52,14 @@ func (d *Driver) pebbleOptions() *pebble.Options {
 	)
 	return opts
 }
+
+// Bounds of how many files the index keeps open. With 10 million objects of 512
+// bytes it has 3,000; a GET that has to open two of them takes 110 µs of CPU time
+// instead of 30.
+const (
+	minOpenFiles = 256
+	maxOpenFiles = 4096
+)
 
 // memTableSize bounds how much of the index's log is held in memory, twice
 // over. 8 MiB was not measurably faster and costs 8 MiB more.
@@ -80,13 +90,27 @@ func (d *Driver) pebbleEvents() *pebble.EventListener {
 }
 
 // commit makes a batch durable. Only a nil error may be acknowledged.
-func (d *Driver) commit(b *pebble.Batch) error {
+func (d *Driver) commit(b *pebble.Batch) error { return d.apply(b, pebble.Sync) }
+
+// apply gives a batch to Pebble. Nothing else does, so that no change passes
+// the read cache by.
+func (d *Driver) apply(b *pebble.Batch, durability *pebble.WriteOptions) error {
 	if err := d.fuse.blown(); err != nil {
 		return err
 	}
-	if err := b.Commit(pebble.Sync); err != nil {
+	var few [8]uint64
+	changed, err := d.cache.changes(few[:0], b)
+	if err != nil {
 		return err
 	}
+	size := uint64(b.Len()) // of which there is none once Pebble had it
+	d.cache.begin(changed)
+	defer d.cache.end(changed)
+	if err := b.Commit(durability); err != nil {
+		return err
+	}
+	d.counts.commits.Add(1)
+	d.counts.committed.Add(size)
 	return d.fuse.blown()
 }
 

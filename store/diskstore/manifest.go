@@ -8,6 +8,7 @@ import (
 	"sort"
 	"sync"
 
+	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/store"
 )
 
@@ -25,17 +26,88 @@ func (d *Driver) manifest(id uint64) (m *manifest, err error) {
 
 // openManifest opens the body of an object in parts and fills in its parts.
 // Its blobs stay until it is closed, as its manifest is pinned.
-func (d *Driver) openManifest(rec *objectRecord) (store.Body, error) {
-	if !d.pins.pin(rec.manifest) {
-		return nil, errBlobGone
+func (d *Driver) openManifest(f *found, ref daypass.ObjectRef) (*store.Object, store.Body, error) {
+	id := f.rec.manifest
+	if !d.pins.pin(id) {
+		return nil, nil, errBlobGone
 	}
-	m, err := d.manifest(rec.manifest)
-	if err != nil {
-		d.unpin(rec.manifest)
-		return nil, err
+	l := d.kept.get(id)
+	if l == nil {
+		m, err := d.manifest(id)
+		if err != nil {
+			d.unpin(id)
+			return nil, nil, err
+		}
+		l = m.layout()
+		d.kept.put(id, l)
 	}
-	rec.object.Parts = m.storeParts()
-	return newPartsBody(d, rec.manifest, m.segments()), nil
+	d.keep(f, ref.Key, nil)
+	obj := f.object(ref)
+	obj.Parts = l.parts
+	return obj, &partsBody{d: d, manifest: id, layout: l}, nil
+}
+
+// A layout is a manifest as readers need it. It is shared: nobody may change
+// it.
+type layout struct {
+	segments []segment
+	ends     []int64 // where each segment ends in the body
+	parts    []store.Part
+}
+
+func (m *manifest) layout() *layout {
+	l := &layout{segments: m.segments(), parts: m.storeParts()}
+	l.ends = make([]int64, len(l.segments))
+	var end int64
+	for i, s := range l.segments {
+		end += s.size
+		l.ends[i] = end
+	}
+	return l
+}
+
+// memory is about how many bytes a layout takes.
+func (l *layout) memory() int64 {
+	n := 256 + 48*len(l.segments) + 192*len(l.parts)
+	for i := range l.parts {
+		n += 128*len(l.parts[i].Checksums) + len(l.parts[i].Salt)
+	}
+	return int64(n)
+}
+
+// manifests keeps the layouts of objects in parts that were read lately. As
+// manifests do not change and their ids do not repeat, there is nothing to be
+// kept true; but one is only put here while it is pinned, and taken away before
+// its blobs go.
+type manifests struct {
+	mu      sync.Mutex
+	entries sieve[*layout]
+}
+
+func (c *manifests) get(id uint64) *layout {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, _ := c.entries.get(id)
+	return l
+}
+
+func (c *manifests) put(id uint64, l *layout) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entries.put(id, l, l.memory())
+}
+
+// memory returns about how many bytes the layouts take, and may take.
+func (c *manifests) memory() (used, limit int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entries.used, c.entries.limit
+}
+
+func (c *manifests) remove(id uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entries.remove(id)
 }
 
 func (d *Driver) unpin(manifest uint64) {
@@ -48,22 +120,11 @@ func (d *Driver) unpin(manifest uint64) {
 type partsBody struct {
 	d        *Driver
 	manifest uint64 // pinned
-	segments []segment
-	ends     []int64 // where each segment ends in the body
-	closed   sync.Once
+	*layout
+	closed sync.Once
 
-	file blobFile // nil when none is open
-	blob uint64   // whose file it is
-}
-
-func newPartsBody(d *Driver, manifest uint64, segments []segment) *partsBody {
-	b := &partsBody{d: d, manifest: manifest, segments: segments, ends: make([]int64, len(segments))}
-	var end int64
-	for i, s := range segments {
-		end += s.size
-		b.ends[i] = end
-	}
-	return b
+	file  *handle // nil when none is open
+	small fileReader
 }
 
 func (b *partsBody) size() int64 {
@@ -96,9 +157,9 @@ func (b *partsBody) closeFile() error {
 	if b.file == nil {
 		return nil
 	}
-	err := b.file.Close()
+	f := b.file
 	b.file = nil
-	return err
+	return f.of.give(f)
 }
 
 // open returns a reader over n bytes of a segment from off on.
@@ -113,19 +174,19 @@ func (b *partsBody) open(s segment, off, n int64) (io.Reader, error) {
 	if err := b.openFile(s); err != nil {
 		return nil, err
 	}
-	return fileRange(b.file, s.off+off, n)
+	return fileRange(b.file, s.off+off, n, &b.small)
 }
 
 // openFile opens the blob of a segment, unless it is the one that is open.
 func (b *partsBody) openFile(s segment) error {
-	if b.file != nil && b.blob == s.blob {
+	if b.file != nil && b.file.id == s.blob {
 		return nil
 	}
 	if err := b.closeFile(); err != nil {
 		return err
 	}
-	file, err := b.d.blobs.open(s)
-	b.file, b.blob = file, s.blob
+	file, err := b.d.handles.take(s)
+	b.file = file
 	return err
 }
 
@@ -273,6 +334,7 @@ func (d *Driver) dismantle(id uint64) error {
 		return nil
 	}
 	defer d.pins.ended(id)
+	d.kept.remove(id)
 	var rec droppedRecord
 	found, err := d.get(idKey(spaceDropped, id), func(value []byte) (err error) {
 		rec, err = decodeDropped(value)

@@ -143,8 +143,8 @@ func TestOpenPartsStay(t *testing.T) {
 func TestSendfileParts(t *testing.T) {
 	d := openTest(t, Options{Dir: t.TempDir(), InlineSize: 1 << 10})
 	createTestBucket(t, d)
-	data := content(1, 100_000)
-	putParts(t, d, "key", data, 30_000, 60_000)
+	data := content(1, 400_000)
+	putParts(t, d, "key", data, 120_000, 240_000)
 	_, body, err := d.OpenObject(t.Context(), testRef("key"))
 	if err != nil {
 		t.Fatal(err)
@@ -153,15 +153,15 @@ func TestSendfileParts(t *testing.T) {
 	if body.(*partsBody).file != nil {
 		t.Error("a file is open before it is needed")
 	}
-	r, err := body.Range(10, 80_000)
+	r, err := body.Range(10, 320_000)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sink := &fileSink{t: t}
-	if n, err := io.Copy(sink, r); n != 80_000 || err != nil || sink.files != 3 {
+	if n, err := io.Copy(sink, r); n != 320_000 || err != nil || sink.files != 3 {
 		t.Errorf("%d bytes in %d files, %v", n, sink.files, err)
 	}
-	if !bytes.Equal(sink.got.Bytes(), data[10:80_010]) {
+	if !bytes.Equal(sink.got.Bytes(), data[10:320_010]) {
 		t.Error("other bytes")
 	}
 }

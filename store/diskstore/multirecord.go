@@ -64,7 +64,7 @@ func decodePart(data []byte) (*partRecord, error) {
 		case tagPartModTime:
 			r.ModTime = f.time()
 		case tagPartChecksum:
-			c, err := decodeChecksum(f.bytes)
+			c, err := decodeChecksum(f)
 			r.Checksums = append(r.Checksums, c)
 			return err
 		case tagPartSegment:

@@ -73,12 +73,17 @@ func newRecord(req *store.PutRequest, body *staged) *objectRecord {
 	}}
 }
 
-// named returns the object of a record with its name.
+// named returns the object of a record, which the caller gives up, with its
+// name.
 func (r *objectRecord) named(b *bucket, key string, latest bool) *store.Object {
-	o := &r.object
+	r.name(&r.object, b, key, latest)
+	return &r.object
+}
+
+// name gives the object of a record, or a copy of it, its name.
+func (r *objectRecord) name(o *store.Object, b *bucket, key string, latest bool) {
 	o.Bucket, o.Key, o.IsLatest = b.Name, key, latest
 	o.VersionID = r.versionIDIn(b)
-	return o
 }
 
 func (r *objectRecord) versionIDIn(b *bucket) string {
@@ -171,28 +176,54 @@ func (k *keyEdit) checkSeen(rec *objectRecord, opts store.DeleteOptions) error {
 			return err
 		}
 	}
-	return opts.CheckSeen(rec.named(k.bucket, k.key, newest != nil && newest.order == rec.order))
+	seen := rec.object
+	rec.name(&seen, k.bucket, k.key, newest != nil && newest.order == rec.order)
+	return opts.CheckSeen(&seen)
 }
 
 // Object implements store.Driver.
 func (d *Driver) Object(ctx context.Context, ref daypass.ObjectRef) (*store.Object, error) {
 	f, err := d.lookup(ref)
+	if err == nil {
+		d.keep(&f, ref.Key, nil)
+	}
 	return f.object(ref), err
 }
 
 // found is a version that was looked up.
 type found struct {
 	bucket *bucket
-	rec    *objectRecord
+	rec    *objectRecord // may be shared: nobody may change it
 	latest bool
+	// cached says that rec comes from the cache, and small, unless it is nil,
+	// is the body, from there, too. slot is where to put what does not.
+	cached bool
+	small  []byte
+	slot   slot
 }
 
 // object returns the object that was found, nil where none was.
-func (f found) object(ref daypass.ObjectRef) *store.Object {
+func (f *found) object(ref daypass.ObjectRef) *store.Object {
 	if f.rec == nil {
 		return nil
 	}
-	return f.rec.named(f.bucket, ref.Key, f.latest)
+	o := new(store.Object)
+	f.copyTo(o, ref)
+	return o
+}
+
+func (f *found) copyTo(o *store.Object, ref daypass.ObjectRef) {
+	*o = f.rec.object
+	f.rec.name(o, f.bucket, ref.Key, f.latest)
+}
+
+// keep puts what was found, and its body if that is small and was read, into the
+// cache. Nobody may change either from then on.
+func (d *Driver) keep(f *found, key string, small []byte) {
+	if f.cached && (small == nil || f.small != nil) {
+		return
+	}
+	d.cache.put(f.slot, &cached{bucket: f.bucket.number, key: key, rec: f.rec, small: small})
 }
 
 // lookup returns a version that holds an object. NoSuchBucket, NoSuchKey,
@@ -205,14 +236,13 @@ func (d *Driver) lookup(ref daypass.ObjectRef) (found, error) {
 	}
 	f := found{bucket: b, latest: true}
 	if ref.VersionID == "" || b.state() == store.VersioningOff {
-		f.rec, err = currentRecord(d.db, b, ref.Key)
-		if err != nil {
+		if err := d.lookupCurrent(&f, ref.Key); err != nil {
 			return found{}, err
 		}
 		if f.rec != nil && (ref.VersionID == "" || ref.VersionID == store.NullVersion) {
 			return f, nil
 		}
-		f.rec = nil
+		f = found{bucket: b, latest: true}
 	}
 	if b.state() != store.VersioningOff {
 		err = d.view(func(r pebble.Reader) error { return f.look(r, ref) })
@@ -221,6 +251,18 @@ func (d *Driver) lookup(ref daypass.ObjectRef) (found, error) {
 		return found{}, err
 	}
 	return f, f.verdict(ref)
+}
+
+// lookupCurrent looks for the current version.
+func (d *Driver) lookupCurrent(f *found, key string) (err error) {
+	e, at := d.cache.get(f.bucket.number, key)
+	f.slot = at
+	if e == nil {
+		f.rec, err = currentRecord(d.db, f.bucket, key)
+		return err
+	}
+	f.rec, f.small, f.cached = e.rec, e.small, true
+	return nil
 }
 
 // look finds a version that may be any. All reads are of one instant, as

@@ -1,6 +1,7 @@
 package diskstore
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,7 +112,7 @@ func TestReopen(t *testing.T) {
 		t.Fatal(err)
 	}
 	createTestBucket(t, d)
-	sizes := []int{0, 1, DefaultInlineSize - 1, DefaultInlineSize, DefaultInlineSize + 1, copySize, copySize + 1, 1 << 20}
+	sizes := []int{0, 1, DefaultInlineSize - 1, DefaultInlineSize, DefaultInlineSize + 1, 1<<20 - 1, 1 << 20, 3<<20 + 5}
 	for i, n := range sizes {
 		if err := put(d, string(rune('a'+i)), content(uint64(i), n)); err != nil {
 			t.Fatal(err)
@@ -180,8 +181,16 @@ func TestSendfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer body.Close()
-	if _, ok := body.(*fileBody).file.(*os.File); !ok {
-		t.Errorf("the body is a %T", body.(*fileBody).file)
+	r, err := body.Range(1, 1<<20-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limited, ok := r.(*io.LimitedReader)
+	if !ok {
+		t.Fatalf("the range is a %T", r)
+	}
+	if _, ok := limited.R.(*os.File); !ok {
+		t.Errorf("the range is one of a %T", limited.R)
 	}
 }
 

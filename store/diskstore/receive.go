@@ -29,9 +29,6 @@ import (
 // table) and for sending it through the index's cache instead of sendfile.
 const DefaultInlineSize = 64 << 10
 
-// copySize is how much of a larger body is read and written at once.
-const copySize = 128 << 10
-
 // A staged body has been received; no object refers to it yet. Exactly one of
 // keep or discard ends it.
 type staged struct {
@@ -92,7 +89,7 @@ func (d *Driver) stageSmall(pooled *[]byte, data []byte) (*staged, error) {
 }
 
 // receiveLarge writes head and the rest of the body to a durable file.
-func (d *Driver) receiveLarge(ctx context.Context, head []byte, body io.Reader) (*staged, error) {
+func (d *Driver) receiveLarge(ctx context.Context, head []byte, body *store.Upload) (*staged, error) {
 	f, err := d.blobs.files.create(d.opts.Dir)
 	if err != nil {
 		return nil, writeError(err)
@@ -115,38 +112,72 @@ func (d *Driver) receiveLarge(ctx context.Context, head []byte, body io.Reader) 
 	return s, nil
 }
 
-// copy writes head and body to w, counts and sums.
-func (s *staged) copy(ctx context.Context, w io.Writer, head []byte, body io.Reader) error {
-	pooled := getBuffer(&s.d.large)
-	defer s.d.large.Put(pooled)
-	n := copy(*pooled, head)
-	for {
-		m, err := io.ReadFull(body, (*pooled)[n:])
-		ended := err == io.EOF || err == io.ErrUnexpectedEOF
-		if err != nil && !ended {
+// copy writes head and body to f, counts and sums.
+func (s *staged) copy(ctx context.Context, f newFile, head []byte, body *store.Upload) error {
+	w := &fileWriter{ctx: ctx, s: s, f: f}
+	if len(head) > 0 {
+		if _, err := w.Write(head); err != nil {
 			return err
 		}
-		if err := s.write(ctx, w, (*pooled)[:n+m]); err != nil {
-			return err
-		}
-		if ended {
-			return nil
-		}
-		n = 0
+	} else if body.SizeHint() >= store.PieceSize {
+		w.direct = setDirect(f, true)
 	}
+	_, err := body.WriteTo(w)
+	return err
 }
 
-func (s *staged) write(ctx context.Context, w io.Writer, p []byte) error {
-	if err := ctx.Err(); err != nil {
-		return err
+// spaceEvery is how many bytes of a body are written between two looks at the
+// space that is left on the disk.
+const spaceEvery = 1 << 20
+
+// A fileWriter writes the body of a staged one.
+type fileWriter struct {
+	ctx     context.Context
+	s       *staged
+	f       newFile
+	allowed int64 // how many bytes may be written before the next look
+	// direct says that writes bypass the kernel's cache. That halves the work
+	// of the kernel, and a large body does not drive out what is read often.
+	// It is made durable by Sync all the same.
+	direct bool
+}
+
+// Write implements io.Writer. Direct I/O wants whole pages.
+func (w *fileWriter) Write(p []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
 	}
-	if err := s.d.checkSpace(int64(len(p))); err != nil {
-		return err
+	if err := w.checkSpace(int64(len(p))); err != nil {
+		return 0, err
 	}
-	s.size += int64(len(p))
-	s.crc = crc64nvme.Update(s.crc, p)
-	_, err := w.Write(p)
-	return writeError(err)
+	if w.direct && len(p)%store.PieceAlignment != 0 {
+		w.direct = setDirect(w.f, false)
+	}
+	n, err := w.f.Write(p)
+	if w.direct && refusesDirect(err) {
+		// The file system wants larger blocks or has none of it.
+		w.direct = setDirect(w.f, false)
+		var m int
+		m, err = w.f.Write(p[n:])
+		n += m
+	}
+	w.s.size += int64(n)
+	w.s.crc = crc64nvme.Update(w.s.crc, p[:n])
+	return n, writeError(err)
+}
+
+// checkSpace looks for space for n bytes, and for some more so that the next
+// writes need not look, if there is as much.
+func (w *fileWriter) checkSpace(n int64) error {
+	if w.allowed -= n; w.allowed >= 0 {
+		return nil
+	}
+	w.allowed = 0
+	if w.s.d.checkSpace(n+spaceEvery) == nil {
+		w.allowed = spaceEvery
+		return nil
+	}
+	return w.s.d.checkSpace(n)
 }
 
 // segments returns how a record refers to the body.

@@ -134,8 +134,10 @@ func (r *objectRecord) encode() []byte {
 	for _, f := range stringFields(o) {
 		b = appendString(b, f.tag, *f.value)
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.Metadata.User)) {
-		b = appendPair(b, tagUser, name, o.Metadata.User[name])
+	if len(o.Metadata.User) > 0 {
+		for _, name := range slices.Sorted(maps.Keys(o.Metadata.User)) {
+			b = appendPair(b, tagUser, name, o.Metadata.User[name])
+		}
 	}
 	b = appendChecksums(b, tagChecksum, o.Checksums)
 	for _, s := range r.segments {
@@ -161,12 +163,14 @@ func (r *objectRecord) encode() []byte {
 }
 
 func decodeObject(data []byte) (*objectRecord, error) {
+	// All strings are cut from one, which costs one allocation instead of ten.
+	text := string(data)
 	r := &objectRecord{}
 	texts := stringFields(&r.object)
-	err := eachField(data, func(f field) error {
-		for _, t := range texts {
-			if t.tag == f.tag {
-				*t.value = string(f.bytes)
+	err := eachFieldIn(data, text, func(f field) error {
+		for i := range texts {
+			if t := &texts[i]; t.tag == f.tag {
+				*t.value = f.string()
 				return nil
 			}
 		}
@@ -187,14 +191,14 @@ func (r *objectRecord) decodeField(f field) error {
 	case tagModTime:
 		o.ModTime = f.time()
 	case tagUser:
-		name, value, err := decodePair(f.bytes)
+		name, value, err := decodePair(f)
 		if o.Metadata.User == nil {
 			o.Metadata.User = make(map[string]string)
 		}
 		o.Metadata.User[name] = value
 		return err
 	case tagChecksum:
-		c, err := decodeChecksum(f.bytes)
+		c, err := decodeChecksum(f)
 		o.Checksums = append(o.Checksums, c)
 		return err
 	case tagSegment:
@@ -202,7 +206,7 @@ func (r *objectRecord) decodeField(f field) error {
 		r.segments = append(r.segments, s)
 		return err
 	case tagTag:
-		key, value, err := decodePair(f.bytes)
+		key, value, err := decodePair(f)
 		o.Tags = append(o.Tags, store.Tag{Key: key, Value: value})
 		return err
 	case tagACL:
@@ -267,17 +271,18 @@ func numbered[T any](values []T, n uint64) (v T, err error) {
 }
 
 func appendPair(b []byte, tag uint64, name, value string) []byte {
-	pair := appendString(nil, tagPairName, name)
-	return appendBytes(b, tag, appendString(pair, tagPairValue, value))
+	b = appendLength(b, tag, sizeString(tagPairName, name)+sizeString(tagPairValue, value))
+	b = appendString(b, tagPairName, name)
+	return appendString(b, tagPairValue, value)
 }
 
-func decodePair(data []byte) (name, value string, err error) {
-	err = eachField(data, func(f field) error {
+func decodePair(pair field) (name, value string, err error) {
+	err = eachFieldIn(pair.bytes, pair.text, func(f field) error {
 		switch f.tag {
 		case tagPairName:
-			name = string(f.bytes)
+			name = f.string()
 		case tagPairValue:
-			value = string(f.bytes)
+			value = f.string()
 		}
 		return nil
 	})
@@ -286,22 +291,25 @@ func decodePair(data []byte) (name, value string, err error) {
 
 func appendChecksums(b []byte, tag uint64, sums []store.Checksum) []byte {
 	for _, c := range sums {
-		pair := appendString(nil, tagPairName, string(c.Algorithm))
-		pair = appendString(pair, tagPairValue, c.Value)
-		b = appendBytes(b, tag, appendString(pair, tagPairType, string(c.Type)))
+		algorithm, kind := string(c.Algorithm), string(c.Type)
+		b = appendLength(b, tag,
+			sizeString(tagPairName, algorithm)+sizeString(tagPairValue, c.Value)+sizeString(tagPairType, kind))
+		b = appendString(b, tagPairName, algorithm)
+		b = appendString(b, tagPairValue, c.Value)
+		b = appendString(b, tagPairType, kind)
 	}
 	return b
 }
 
-func decodeChecksum(data []byte) (c store.Checksum, err error) {
-	err = eachField(data, func(f field) error {
+func decodeChecksum(sum field) (c store.Checksum, err error) {
+	err = eachFieldIn(sum.bytes, sum.text, func(f field) error {
 		switch f.tag {
 		case tagPairName:
-			c.Algorithm = store.ChecksumAlgorithm(f.bytes)
+			c.Algorithm = store.ChecksumAlgorithm(f.string())
 		case tagPairValue:
-			c.Value = string(f.bytes)
+			c.Value = f.string()
 		case tagPairType:
-			c.Type = store.ChecksumType(f.bytes)
+			c.Type = store.ChecksumType(f.string())
 		}
 		return nil
 	})
@@ -309,14 +317,18 @@ func decodeChecksum(data []byte) (c store.Checksum, err error) {
 }
 
 func appendSegment(b []byte, tag uint64, s segment) []byte {
-	msg := make([]byte, 0, 32)
-	msg = appendNumber(msg, tagSegmentBlob, s.blob)
-	msg = appendNumber(msg, tagSegmentSize, uint64(s.size))
+	size := sizeNumber(tagSegmentBlob, s.blob) + sizeNumber(tagSegmentSize, uint64(s.size)) +
+		sizeNumber(tagSegmentOffset, uint64(s.off))
 	if s.file {
-		msg = appendNumber(msg, tagSegmentFile, 1)
+		size += sizeNumber(tagSegmentFile, 1)
 	}
-	msg = appendNumber(msg, tagSegmentOffset, uint64(s.off))
-	return appendBytes(b, tag, msg)
+	b = appendLength(b, tag, size)
+	b = appendNumber(b, tagSegmentBlob, s.blob)
+	b = appendNumber(b, tagSegmentSize, uint64(s.size))
+	if s.file {
+		b = appendNumber(b, tagSegmentFile, 1)
+	}
+	return appendNumber(b, tagSegmentOffset, uint64(s.off))
 }
 
 func decodeSegment(data []byte) (s segment, err error) {
@@ -467,6 +479,27 @@ func appendString(b []byte, tag uint64, s string) []byte {
 	return protowire.AppendString(protowire.AppendVarint(b, tag), s)
 }
 
+// sizeNumber and sizeString return how many bytes appendNumber and appendString
+// append.
+func sizeNumber(tag, n uint64) int {
+	if n == 0 {
+		return 0
+	}
+	return protowire.SizeVarint(tag) + protowire.SizeVarint(n)
+}
+
+func sizeString(tag uint64, s string) int {
+	if s == "" {
+		return 0
+	}
+	return protowire.SizeVarint(tag) + protowire.SizeBytes(len(s))
+}
+
+// appendLength begins a message of n bytes.
+func appendLength(b []byte, tag uint64, n int) []byte {
+	return protowire.AppendVarint(protowire.AppendVarint(b, tag), uint64(n))
+}
+
 func appendBytes(b []byte, tag uint64, v []byte) []byte {
 	return protowire.AppendBytes(protowire.AppendVarint(b, tag), v)
 }
@@ -479,12 +512,27 @@ type field struct {
 	tag    uint64
 	number uint64
 	bytes  []byte // part of the record
+	text   string // the same, cut from a string, where there is one
+}
+
+// string returns the bytes as a string, which lives as long as the whole record
+// where that is one.
+func (f field) string() string {
+	if f.text != "" {
+		return f.text
+	}
+	return string(f.bytes)
 }
 
 func (f field) time() time.Time { return time.Unix(0, int64(f.number)).UTC() }
 
 // eachField calls visit for every field of a message.
-func eachField(data []byte, visit func(field) error) error {
+func eachField(data []byte, visit func(field) error) error { return eachFieldIn(data, "", visit) }
+
+// eachFieldIn is eachField of a message that is a string, too, if it is not
+// empty.
+func eachFieldIn(data []byte, text string, visit func(field) error) error {
+	whole := len(data)
 	for len(data) > 0 {
 		num, typ, n := protowire.ConsumeTag(data)
 		if n < 0 {
@@ -506,6 +554,10 @@ func eachField(data []byte, visit func(field) error) error {
 			return errMalformed
 		}
 		data = data[n:]
+		if text != "" {
+			end := whole - len(data)
+			f.text = text[end-len(f.bytes) : end]
+		}
 		if err := visit(f); err != nil {
 			return err
 		}
