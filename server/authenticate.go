@@ -24,8 +24,10 @@ type call struct {
 	grant daypass.Grant
 	// claim is what a form whose signature is not good says of it.
 	claim daypass.Grant
-	// key is the access key that signed, without meaning when anonymous.
-	key daypass.AccessKey
+	// key is the access key that signed, without meaning when anonymous; keys
+	// is where it was found.
+	key  daypass.AccessKey
+	keys signingKeys
 	// result is what the signature proved.
 	result *sign.Result
 	// limits are those of the pass, nil where there are none.
@@ -62,13 +64,16 @@ type call struct {
 // is authenticated as anonymous. Where the signature is good and something
 // else is not, the call is returned with the error.
 func (s *Server) authenticate(r *http.Request, t *target) (*call, error) {
-	c := &call{target: t, r: r, now: s.cfg.Clock()}
-	var few [8]sign.Host
-	req, err := s.signRequest(r, t, few[:0])
-	if err != nil {
+	m := t.memory
+	c := &m.call
+	*c = call{target: t, r: r, now: s.cfg.Clock(), keys: signingKeys{s.cfg.Keys}}
+	req := &m.request
+	var err error
+	if *req, err = s.signRequest(r, t, m.hosts[:0]); err != nil {
 		return nil, err
 	}
-	if c.result, err = s.verify(c.remembering(r.Context()), &req, c); err != nil {
+	req.Keys = c
+	if c.result, err = s.verify(r.Context(), &m.result, req, c); err != nil {
 		return nil, signError(err)
 	}
 	if err := bindsPrefix(c.result, t.place); err != nil {
@@ -121,15 +126,18 @@ func (s *Server) authenticateForm(c *call, form sign.Form) (*sign.Policy, error)
 
 // verify checks the signature. For Version 2, boto3 signs the path of a bucket
 // with a final slash that it does not send; S3 takes both for the same.
-func (s *Server) verify(ctx context.Context, req *sign.Request, c *call) (*sign.Result, error) {
-	result, err := s.verifier.VerifyRequest(ctx, req, c.now)
+func (s *Server) verify(ctx context.Context, result *sign.Result, req *sign.Request, c *call) (*sign.Result, error) {
+	err := s.verifier.VerifyTo(ctx, result, req, c.now)
+	if err == nil {
+		return result, nil
+	}
 	bare := c.place.level == s3.BucketLevel && c.place.hostBucket == "" && !strings.HasSuffix(req.Path, "/")
-	if err == nil || !bare || !c.usesV2() {
-		return result, err
+	if !bare || !c.usesV2() {
+		return nil, err
 	}
 	slashed := *req
 	slashed.Path += "/"
-	if result, again := s.verifier.VerifyRequest(ctx, &slashed, c.now); again == nil {
+	if again := s.verifier.VerifyTo(ctx, result, &slashed, c.now); again == nil {
 		return result, nil
 	}
 	return nil, err
@@ -184,22 +192,37 @@ func (s *Server) checkAge(c *call) error {
 // signingKeys shows access keys to package sign.
 type signingKeys struct{ keys Keys }
 
-// memory is the context key of the call for which a key is looked up.
-type memory struct{}
+// callKey is the context key of the call for which a key is looked up.
+type callKey struct{}
 
 // remembering makes signingKeys put the access key into the call. The call may
 // believe it once the signature has been verified.
 func (c *call) remembering(ctx context.Context) context.Context {
-	return context.WithValue(ctx, memory{}, c)
+	return context.WithValue(ctx, callKey{}, c)
 }
 
 // SigningKey implements sign.Keys.
 func (k signingKeys) SigningKey(ctx context.Context, id, token string) (sign.Key, bool, error) {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok {
+		c = new(call)
+	}
+	return k.signing(ctx, id, token, &c.key)
+}
+
+// SigningKey implements sign.Keys.
+func (c *call) SigningKey(ctx context.Context, id, token string) (sign.Key, bool, error) {
+	return c.keys.signing(ctx, id, token, &c.key)
+}
+
+// signing returns the key of an id as package sign wants it, and puts it into
+// found.
+func (k signingKeys) signing(ctx context.Context, id, token string, found *daypass.AccessKey) (sign.Key, bool, error) {
 	key, err := k.find(ctx, id, token)
 	switch {
 	case errors.Is(err, state.ErrToken):
-		// A key whose token no request has: InvalidToken.
-		return sign.Key{ID: id, Token: "\x00"}, true, nil
+		// A key with another token than the request's: InvalidToken.
+		return sign.Key{ID: id, Token: token + "\x00"}, true, nil
 	case daypass.CodeOf(err) == daypass.NoSuchAccessKey:
 		return sign.Key{}, false, nil
 	case err != nil:
@@ -207,9 +230,7 @@ func (k signingKeys) SigningKey(ctx context.Context, id, token string) (sign.Key
 	case key.Disabled:
 		return sign.Key{}, false, nil
 	}
-	if c, ok := ctx.Value(memory{}).(*call); ok {
-		c.key = key
-	}
+	*found = key
 	out := sign.Key{ID: key.ID, Secret: string(key.Secret), Expires: key.Expires}
 	if key.Session != nil {
 		out.Token = string(key.Session.Token)

@@ -84,7 +84,7 @@ func (s *Server) enterByCookie(x *exchange, refusal error) error {
 // returned with an error too where the signature is good.
 func (s *Server) enterWith(x *exchange, k passCookie) (*call, error) {
 	t := *x.target
-	t.query, t.rawQuery, t.byCookie = k.query, k.raw, true
+	t.query, t.rawQuery, t.byCookie, t.memory = k.query, k.raw, true, new(memory)
 	// The query may name a sub-resource, and so another action.
 	if err := t.findAction(x.r.Method); err != nil || !readsObject(&t) {
 		return nil, cookieRefused("a cookie of a pass for another action")

@@ -15,7 +15,7 @@ import (
 // that the aws-sdk for JavaScript puts there.
 type headers struct {
 	sent   http.Header
-	query  sign.Query // nil unless the query carries the signature
+	query  sign.Query // nil unless the query carries the signature, and headers
 	result *sign.Result
 }
 
@@ -26,8 +26,11 @@ func newHeaders(sent http.Header, q sign.Query, result *sign.Result) (headers, e
 	if result.Scheme != sign.QueryAuth {
 		return h, nil
 	}
-	h.query = q
-	for i, p := range q {
+	if carriesHeaders(q, result.Version) {
+		h.query = q
+	}
+	for i := range q {
+		p := &q[i]
 		if !isAmz(p.Name) && !isCondition(p.Name) || strings.EqualFold(p.Name, "x-amz-content-sha256") {
 			continue // the payload hash is package sign's business
 		}
@@ -39,6 +42,29 @@ func newHeaders(sent http.Header, q sign.Query, result *sign.Result) (headers, e
 		}
 	}
 	return h, nil
+}
+
+// carriesHeaders reports whether a query has parameters that may count as
+// headers. Most have none but those of their signature.
+func carriesHeaders(q sign.Query, v sign.Version) bool {
+	for i := range q {
+		switch name := q[i].Name; {
+		case isSignature(name):
+		case isAmz(name), isCondition(name), v == sign.V2 && hoistedByV2[textproto.CanonicalMIMEHeaderKey(name)]:
+			return true
+		}
+	}
+	return false
+}
+
+// isSignature reports whether a parameter is one that every URL of Signature
+// Version 4 has and nobody takes for a header.
+func isSignature(name string) bool {
+	switch name {
+	case "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature":
+		return true
+	}
+	return false
 }
 
 // get returns a header, given in canonical form, or "". Several lines of one
@@ -96,7 +122,7 @@ var hoistedByV2 = map[string]bool{
 }
 
 // eachAmz calls f for every x-amz-* header, with its name in lower case, until
-// f returns an error.
+// f returns an error. What isSignature knows is none.
 func (h *headers) eachAmz(f func(name, value string) error) error {
 	for name, v := range h.sent {
 		if isAmz(name) {
@@ -105,8 +131,9 @@ func (h *headers) eachAmz(f func(name, value string) error) error {
 			}
 		}
 	}
-	for _, p := range h.query {
-		if !isAmz(p.Name) || len(sentFold(h.sent, p.Name)) > 0 || !h.hoists(p.Name) {
+	for i := range h.query {
+		p := &h.query[i]
+		if !isAmz(p.Name) || isSignature(p.Name) || len(sentFold(h.sent, p.Name)) > 0 || !h.hoists(p.Name) {
 			continue
 		}
 		if err := f(strings.ToLower(p.Name), p.Value); err != nil {
@@ -128,7 +155,11 @@ func hasFoldPrefix(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-func isAmz(name string) bool { return len(name) > 6 && hasFoldPrefix(name, "x-amz-") }
+// isAmz reports whether a header or parameter is one of S3's own. Most are
+// spelled in one way, which is quick to see.
+func isAmz(name string) bool {
+	return len(name) > 6 && (name[0]|0x20) == 'x' && (name[:6] == "X-Amz-" || hasFoldPrefix(name, "x-amz-"))
+}
 
 // isPromise reports whether a header says something of the body's checksum.
 func isPromise(name string) bool {

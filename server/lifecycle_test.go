@@ -137,8 +137,9 @@ func TestExpirationHeader(t *testing.T) {
 func TestExpirationOfWritten(t *testing.T) {
 	c := &call{target: &target{rules: &bucketRules{}}}
 	h := http.Header{}
+	w := &response{ResponseWriter: &nowhere{header: h}}
 	obj := &store.Object{Key: "key", IsLatest: true, ModTime: testTime}
-	c.setWritten(h, obj)
+	c.setWritten(w, obj)
 	if h.Get(expirationHeader) != "" {
 		t.Error(h)
 	}
@@ -151,7 +152,7 @@ func TestExpirationOfWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	obj.Key, c.rules.lifecycle = "logs/a", rules
-	c.setWritten(h, obj)
+	c.setWritten(w, obj)
 	if want := testTime.Truncate(24*time.Hour).AddDate(0, 0, 31).Format(http.TimeFormat); !strings.Contains(h.Get(expirationHeader), want) {
 		t.Errorf("%v, want %s", h, want)
 	}

@@ -168,3 +168,27 @@ func TestLogRedacts(t *testing.T) {
 		t.Errorf("the log:\n%s", log)
 	}
 }
+
+// TestLogLevel checks which requests are logged where those that did not fail
+// are not wanted.
+func TestLogLevel(t *testing.T) {
+	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo} {
+		log := &lockedBuffer{}
+		e := newEnv(t, func(c *Config) {
+			c.Logger, c.LogLevel = slog.New(slog.NewTextHandler(log, nil)), level
+			c.Keys = picky{testKeys()}
+		})
+		e.put("key", "content")
+		e.want(e.send(e.query("GET", "key")), 200, "")
+		e.want(e.send(e.query("GET", "none")), 404, "NoSuchKey")
+		q := e.query("GET", "key")
+		q.target = strings.Replace(q.target, testKey.ID, "AKIDBOB", 1) // a panic
+		e.want(e.send(q), 500, "InternalError")
+		e.http.Close() // waits until all is logged
+		for status, want := range map[string]bool{"200": level == slog.LevelInfo, "404": level == slog.LevelInfo, "500": true} {
+			if got := strings.Contains(log.String(), "msg=request") && strings.Contains(log.String(), "status="+status); got != want {
+				t.Errorf("level %v: status %s is logged: %v", level, status, got)
+			}
+		}
+	}
+}

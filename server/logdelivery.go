@@ -3,8 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"encoding/base32"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -225,7 +223,7 @@ func (d *LogDelivery) emit(o *bucketlog.Object, target *store.Bucket, stored *st
 
 // newRequestIDs returns a request id and a host id in the form of S3's.
 func newRequestIDs(random io.Reader) (request, host string) {
-	var b [requestIDBytes + hostIDBytes]byte
-	_, _ = io.ReadFull(random, b[:]) // nothing depends on it
-	return base32.StdEncoding.EncodeToString(b[:requestIDBytes]), base64.StdEncoding.EncodeToString(b[requestIDBytes:])
+	var ids [idLength]byte
+	_ = (&idSource{rand: random}).next(&ids) // nothing depends on it
+	return string(ids[:requestIDLength]), string(ids[requestIDLength:])
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/s3"
+	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/state"
 	"github.com/daypass/daypass/store"
 )
@@ -149,7 +150,7 @@ func (c *call) chooseSpan(w *response, obj *store.Object) (span, error) {
 	}
 	if err := c.readConditions().Check(obj); err != nil {
 		if daypass.CodeOf(err) == daypass.NotModified {
-			setValidators(h, obj)
+			w.setValidators(obj)
 		}
 		return span{}, err
 	}
@@ -166,8 +167,8 @@ func (c *call) chooseSpan(w *response, obj *store.Object) (span, error) {
 // present sets the headers of the answer.
 func (c *call) present(w *response, obj *store.Object, part span, over []field) {
 	h := w.Header()
-	setValidators(h, obj)
-	setMetadata(h, &obj.Metadata)
+	w.setValidators(obj)
+	w.setMetadata(&obj.Metadata)
 	c.setEncryption(h, obj.Encryption)
 	c.setExpiration(h, obj)
 	if len(obj.Tags) > 0 {
@@ -177,9 +178,10 @@ func (c *call) present(w *response, obj *store.Object, part span, over []field) 
 		h[o.name] = []string{o.value}
 	}
 	h["Accept-Ranges"] = acceptRanges
-	h["Content-Length"] = []string{strconv.FormatInt(part.n, 10)}
+	w.setLength(part.n)
 	if part.partial {
-		h["Content-Range"] = []string{contentRange(part, obj.Size)}
+		var text [80]byte
+		w.set("Content-Range", w.texts.keep(appendContentRange(text[:0], part, obj.Size)))
 	}
 	if part.part != nil {
 		h["X-Amz-Mp-Parts-Count"] = []string{strconv.Itoa(obj.PartCount)}
@@ -207,9 +209,10 @@ func (s span) setChecksums(h http.Header, obj *store.Object) {
 
 var acceptRanges = []string{"bytes"}
 
-func contentRange(s span, size int64) string {
-	return "bytes " + strconv.FormatInt(s.off, 10) + "-" + strconv.FormatInt(s.off+s.n-1, 10) +
-		"/" + strconv.FormatInt(size, 10)
+func appendContentRange(dst []byte, s span, size int64) []byte {
+	dst = strconv.AppendInt(append(dst, "bytes "...), s.off, 10)
+	dst = strconv.AppendInt(append(dst, '-'), s.off+s.n-1, 10)
+	return strconv.AppendInt(append(dst, '/'), size, 10)
 }
 
 // span returns the part that Range or partNumber asks for.
@@ -270,18 +273,29 @@ func (c *call) rangeApplies(obj *store.Object) bool {
 }
 
 // setValidators sets the headers by which a client recognizes a version.
-func setValidators(h http.Header, obj *store.Object) {
-	h["ETag"] = []string{s3.QuoteETag(obj.ETag)}
-	h["Last-Modified"] = []string{obj.ModTime.UTC().Format(http.TimeFormat)}
-	setVersion(h, obj.VersionID)
+func (w *response) setValidators(obj *store.Object) {
+	w.setETag(obj.ETag)
+	var text [len(http.TimeFormat)]byte
+	w.set("Last-Modified", w.texts.keep(s3.AppendHTTPTime(text[:0], obj.ModTime)))
+	if obj.VersionID != "" {
+		w.set("X-Amz-Version-Id", obj.VersionID)
+	}
+}
+
+// setETag sets the ETag of an object.
+func (w *response) setETag(etag string) {
+	var text [64]byte
+	w.set("ETag", w.texts.keep(append(append(append(text[:0], '"'), etag...), '"')))
 }
 
 // defaultContentType is that of an object whose writer gave none.
 var defaultContentType = []string{"binary/octet-stream"}
 
 // setMetadata sets the headers that the writer of an object has given.
-func setMetadata(h http.Header, m *store.Metadata) {
-	h["Content-Type"] = defaultContentType
+func (w *response) setMetadata(m *store.Metadata) {
+	if m.ContentType == "" {
+		w.Header()["Content-Type"] = defaultContentType
+	}
 	for _, f := range [...]field{
 		{"Content-Type", m.ContentType},
 		{"Cache-Control", m.CacheControl},
@@ -293,13 +307,13 @@ func setMetadata(h http.Header, m *store.Metadata) {
 		{"X-Amz-Storage-Class", m.StorageClass},
 	} {
 		if f.value != "" {
-			h[f.name] = []string{f.value}
+			w.set(f.name, f.value)
 		}
 	}
 	for name, value := range m.User {
 		// S3 sends these names in lower case, and some programs look for
 		// them so.
-		h[s3.MetadataPrefix+name] = []string{value}
+		w.set(s3.MetadataPrefix+name, value)
 	}
 }
 
@@ -308,6 +322,9 @@ type field struct{ name, value string }
 
 // overrides returns the headers that response-* parameters ask for.
 func (c *call) overrides() ([]field, error) {
+	if !hasOverrides(c.query) {
+		return nil, nil
+	}
 	var over []field
 	for _, o := range s3.Overrides() {
 		v := c.query.Get(o.Param)
@@ -322,3 +339,16 @@ func (c *call) overrides() ([]field, error) {
 	}
 	return over, nil
 }
+
+// hasOverrides reports whether a query may ask for response headers of its own.
+func hasOverrides(q sign.Query) bool {
+	for i := range q {
+		if strings.HasPrefix(q[i].Name, overridePrefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// overridePrefix is how the names of all parameters of s3.Overrides begin.
+const overridePrefix = "response-"

@@ -31,7 +31,7 @@ func (s *Server) postObject(w *response, c *call) error {
 		return err
 	}
 	s.wrote(w, obj)
-	c.setWritten(w.Header(), obj)
+	c.setWritten(w, obj)
 	return s.formDone(w, c, f, obj)
 }
 

@@ -31,7 +31,7 @@ func (s *Server) putObject(w *response, c *call) error {
 		return c.refuseOverwrite(err)
 	}
 	s.wrote(w, obj)
-	c.setWritten(w.Header(), obj)
+	c.setWritten(w, obj)
 	return w.empty(http.StatusOK)
 }
 
@@ -56,8 +56,9 @@ func (s *Server) putRequest(c *call) (*store.PutRequest, error) {
 }
 
 // setWritten tells what was stored.
-func (c *call) setWritten(h http.Header, obj *store.Object) {
-	h["ETag"] = []string{s3.QuoteETag(obj.ETag)}
+func (c *call) setWritten(w *response, obj *store.Object) {
+	h := w.Header()
+	w.setETag(obj.ETag)
 	setChecksums(h, obj.Checksums)
 	c.setEncryption(h, obj.Encryption)
 	c.setExpiration(h, obj)

@@ -14,22 +14,43 @@ import (
 // the connection. Deadlines are compared with the machine's clock, so this is
 // the one place that does not use Config.Clock.
 type pace struct {
-	conn  *http.ResponseController // nil where nothing is bounded
-	rate  int64                    // bytes per second; zero: none asked for
-	grace time.Duration
-	until time.Time // when a body must have been read; zero: never
-	in    *intake   // counts what is read; may be nil
+	conn   deadliner // nil where nothing is bounded
+	timed  timeouter // nil where deadlines bound what is written
+	writer http.ResponseWriter
+	rate   int64 // bytes per second; zero: none asked for
+	grace  time.Duration
+	until  time.Time // when a body must have been read; zero: never
+	in     *intake   // counts what is read; may be nil
 }
 
-func (s *Server) newPace(w http.ResponseWriter, start time.Time) pace {
+// A deadliner is a connection that has deadlines.
+type deadliner interface {
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+}
+
+// A timeouter is a response writer that bounds by itself how long the client
+// may keep it waiting, so that deadlines are set only where it does.
+type timeouter interface {
+	// SetWriteTimeout bounds for how long what is written from now on may wait
+	// for the client, in all, what is still held back when the handler returns
+	// included. Zero is no bound.
+	SetWriteTimeout(d time.Duration)
+}
+
+func (s *Server) setPace(p *pace, w http.ResponseWriter, start time.Time) {
 	if s.cfg.MinBodyRate <= 0 && s.cfg.MaxRequestDuration <= 0 {
-		return pace{}
+		return
 	}
-	p := pace{conn: http.NewResponseController(w), rate: s.cfg.MinBodyRate, grace: s.cfg.BodyGrace}
+	var ok bool
+	if p.conn, ok = w.(deadliner); !ok {
+		p.conn = http.NewResponseController(w)
+	}
+	p.timed, _ = w.(timeouter)
+	p.writer, p.rate, p.grace = w, s.cfg.MinBodyRate, s.cfg.BodyGrace
 	if s.cfg.MaxRequestDuration > 0 {
 		p.until = start.Add(s.cfg.MaxRequestDuration)
 	}
-	return p
 }
 
 // timeFor returns how long n bytes may take at the minimum rate.
@@ -52,26 +73,38 @@ func (p *pace) piece(n int64) int64 {
 // extendWrite gives the client time to take n more bytes. Connections without
 // deadlines, as in tests, are left alone here and below.
 func (p *pace) extendWrite(n int64) {
-	if p.conn != nil && p.rate > 0 {
+	switch {
+	case p.conn == nil || p.rate <= 0:
+	case p.timed != nil:
+		p.timed.SetWriteTimeout(p.grace + p.timeFor(n))
+	default:
 		_ = p.conn.SetWriteDeadline(time.Now().Add(p.grace + p.timeFor(n)))
 	}
 }
 
 // endWrite sends what net/http still holds back, within the deadline, and
-// then removes it for whoever uses the connection next.
+// then removes it for whoever uses the connection next. Who keeps a timeout
+// does so by itself.
 func (p *pace) endWrite() {
-	if p.conn == nil || p.rate <= 0 {
-		return
+	switch {
+	case p.conn == nil || p.rate <= 0:
+	case p.timed != nil:
+		p.timed.SetWriteTimeout(p.grace)
+	default:
+		_ = p.conn.SetWriteDeadline(time.Now().Add(p.grace))
+		_ = http.NewResponseController(p.writer).Flush()
+		_ = p.conn.SetWriteDeadline(time.Time{})
 	}
-	_ = p.conn.SetWriteDeadline(time.Now().Add(p.grace))
-	_ = p.conn.Flush()
-	_ = p.conn.SetWriteDeadline(time.Time{})
 }
 
 // pauseWrite and pauseRead remove the deadlines while the server itself waits.
 // The next piece has its own.
 func (p *pace) pauseWrite() {
-	if p.conn != nil && p.rate > 0 {
+	switch {
+	case p.conn == nil || p.rate <= 0:
+	case p.timed != nil:
+		p.timed.SetWriteTimeout(0)
+	default:
 		_ = p.conn.SetWriteDeadline(time.Time{})
 	}
 }

@@ -1,10 +1,7 @@
 package server
 
 import (
-	"encoding/base32"
-	"encoding/base64"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -17,20 +14,27 @@ import (
 
 // begin gives a request its ids and its response writer.
 func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
-	x := &exchange{r: r, start: time.Now()}
-	x.w = response{ResponseWriter: w, pace: s.newPace(w, x.start), cors: s.cors.allow(r.Header.Get("Origin"))}
-	x.w.size = -1
+	x, _ := s.exchanges.Get().(*exchange)
+	if x == nil {
+		x = new(exchange)
+	}
+	x.r, x.start = r, time.Now()
+	x.w.ResponseWriter, x.w.size = w, -1
+	s.setPace(&x.w.pace, w, x.start)
 	x.in.start, x.in.length = x.start, r.ContentLength
 	x.w.pace.in = &x.in
+	if s.cors.configured() {
+		x.w.cors = s.cors.allow(r.Header.Get("Origin"))
+	}
 	if s.cfg.Events != nil || s.cfg.Tracer != nil {
 		x.arrived = s.cfg.Clock().UTC()
 		x.in.timed, x.w.timed = true, true
 	}
 	s.follow(x)
 	s.newIDs(x)
+	x.w.set("X-Amz-Request-Id", x.w.ids[0])
+	x.w.set("X-Amz-Id-2", x.w.ids[1])
 	h := w.Header()
-	h["X-Amz-Request-Id"] = x.w.ids[:1:1]
-	h["X-Amz-Id-2"] = x.w.ids[1:]
 	h["Server"] = serverName
 	if s.cors.configured() {
 		varyOrigin(h)
@@ -40,22 +44,12 @@ func (s *Server) begin(w http.ResponseWriter, r *http.Request) *exchange {
 
 var serverName = []string{"Daypass"}
 
-// Lengths of the ids, in random bytes: 16 and 48 characters, as S3's are at
-// the least.
-const (
-	requestIDBytes = 10
-	hostIDBytes    = 36
-)
-
-// newIDs gives an exchange a request id and a host id in the form of S3's.
+// newIDs gives an exchange a request id and a host id.
 func (s *Server) newIDs(x *exchange) {
-	b := x.seed[:]
-	_, err := io.ReadFull(s.cfg.Rand, b)
-	var text [16 + 48]byte
-	base32.StdEncoding.Encode(text[:16], b[:requestIDBytes])
-	base64.StdEncoding.Encode(text[16:], b[requestIDBytes:])
-	both := string(text[:])
-	x.w.ids = [2]string{both[:16], both[16:]}
+	var ids [idLength]byte
+	err := s.ids.next(&ids)
+	both := x.w.texts.keep(ids[:])
+	x.w.ids = [2]string{both[:requestIDLength], both[requestIDLength:]}
 	if err != nil {
 		// No answer depends on it.
 		s.logOf(x.logIDs()).Error("no randomness for a request id", "err", err)
@@ -106,6 +100,21 @@ func (s *Server) end(x *exchange) {
 		// whole: the status has been sent.
 		panic(http.ErrAbortHandler)
 	}
+	s.reuse(x)
+}
+
+// reuse keeps the memory of an exchange for the next one, where nobody can have
+// it any more: whoever reads a body may do so for longer than the request
+// lasts, and an archive has goroutines of its own.
+func (s *Server) reuse(x *exchange) {
+	if x.r.ContentLength != 0 || x.span != nil || x.target != &x.memory.target || x.call != nil && x.call.zips() {
+		return
+	}
+	if a := x.target.action; a == nil || a.Name != daypass.GetObject && a.Name != daypass.HeadObject {
+		return
+	}
+	*x = exchange{}
+	s.exchanges.Put(x)
 }
 
 func (s *Server) recovered(x *exchange, v any) {

@@ -35,14 +35,19 @@ type target struct {
 	ids logIDs
 	// pace bounds how slowly the body may come, nil where nothing is bounded.
 	pace *pace
+	// memory is for the call about it.
+	memory *memory
 }
 
 // resolve finds out the action and the resource of a request.
-func (s *Server) resolve(r *http.Request) (*target, error) {
-	t := &target{header: r.Header, view: s.view(r)}
+func (s *Server) resolve(r *http.Request) (*target, error) { return s.resolveIn(new(memory), r) }
+
+func (s *Server) resolveIn(m *memory, r *http.Request) (*target, error) {
+	t := &m.target
+	*t = target{header: r.Header, view: s.view(r), memory: m}
 	var err error
 	t.path, t.rawQuery = sign.RawTarget(r)
-	if t.query, err = sign.ParseQuery(t.rawQuery); err != nil {
+	if t.query, err = s.verifier.ParseQuery(m.query[:0], t.rawQuery); err != nil {
 		return nil, signError(err)
 	}
 	if t.decoded, err = sign.UnescapePath(t.path); err != nil {

@@ -17,6 +17,8 @@ import (
 type response struct {
 	http.ResponseWriter
 	ids     [2]string // request id and host id
+	texts   texts
+	values  []string // of headers
 	pace    pace
 	rate    *bucket    // nil where the pass has no rate
 	cors    *corsGrant // nil where the origin is not allowed
@@ -71,28 +73,52 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
+// set sets a header, given in canonical form, to one value. The values of an
+// answer share an allocation, which is not used again: whoever has the header
+// may keep it.
+func (w *response) set(name, value string) {
+	if len(w.values) == cap(w.values) {
+		w.values = make([]string, 0, usualHeaders)
+	}
+	n := len(w.values)
+	w.values = append(w.values, value)
+	w.Header()[name] = w.values[n : n+1 : n+1]
+}
+
+// usualHeaders is how many headers an ordinary answer sets so.
+const usualHeaders = 8
+
+// setLength sets Content-Length.
+func (w *response) setLength(n int64) {
+	var digits [20]byte
+	w.set("Content-Length", w.texts.keep(strconv.AppendInt(digits[:0], n, 10)))
+}
+
 // Unwrap serves http.ResponseController.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // empty answers without a body.
 func (w *response) empty(status int) error {
 	if status != http.StatusNoContent {
-		w.Header()["Content-Length"] = []string{"0"}
+		w.Header()["Content-Length"] = noLength
 	}
 	w.WriteHeader(status)
 	return nil
 }
 
+var noLength = []string{"0"}
+
 // xml answers with an XML body.
 func (w *response) xml(status int, body []byte) error {
-	h := w.Header()
-	h["Content-Type"] = []string{"application/xml"}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	w.Header()["Content-Type"] = xmlType
+	w.setLength(int64(len(body)))
 	w.WriteHeader(status)
 	w.pace.extendWrite(int64(len(body)))
 	_, err := w.Write(body)
 	return incompleteAnswer(err)
 }
+
+var xmlType = []string{"application/xml"}
 
 // send copies n bytes of an object from off on, in pieces, each of which must
 // be taken at the minimum rate, waits for the rate of the pass and is drawn

@@ -188,10 +188,12 @@ type Server struct {
 	pinKey   []byte
 	// diagnoses bounds what explaining refused signatures costs.
 	diagnoses gate
-	// subjects, sightings and events are reused: every request needs one.
-	subjects, sightings, events sync.Pool
-	known                       persons
-	sequence                    atomic.Int64 // the last sequencer
+	ids       idSource
+	// exchanges, subjects, sightings and events are reused: every request needs
+	// one.
+	exchanges, subjects, sightings, events sync.Pool
+	known                                  persons
+	sequence                               atomic.Int64 // the last sequencer
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -216,7 +218,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Settings == nil && cfg.DefaultOwnership != s3.BucketOwnerEnforced {
 		return nil, errors.New("server: an object ownership other than BucketOwnerEnforced needs Settings")
 	}
-	s := &Server{cfg: cfg, store: cfg.Store, names: names, cors: cors}
+	s := &Server{cfg: cfg, store: cfg.Store, names: names, cors: cors, ids: idSource{rand: cfg.Rand}}
 	s.verifier = sign.NewVerifier(signingKeys{cfg.Keys}, sign.Options{
 		Region: cfg.Region, DenyV2: cfg.DenyV2, HeadWithGet: cfg.HeadWithGet,
 		IgnoreForeignAuthorization: cfg.IgnoreForeignAuthorization,
@@ -262,7 +264,18 @@ type exchange struct {
 	// arrived is start by Config.Clock, where there are events.
 	arrived time.Time
 	span    RequestSpan // nil where nobody follows requests
-	seed    [requestIDBytes + hostIDBytes]byte
+	memory  memory
+}
+
+// A memory is where what is found out about a request is put, so that it need
+// not be allocated for each.
+type memory struct {
+	target  target
+	call    call
+	result  sign.Result
+	request sign.Request
+	hosts   [4]sign.Host
+	query   [16]sign.Param
 }
 
 func (s *Server) serve(x *exchange) (err error) {
@@ -278,7 +291,7 @@ func (s *Server) serve(x *exchange) (err error) {
 		x.asks = &askPINEntry
 		return s.answerPIN(x)
 	}
-	x.target, err = s.resolve(x.r)
+	x.target, err = s.resolveIn(&x.memory, x.r)
 	x.w.private = x.target != nil && firstLimit(x.target.query) != ""
 	if x.target != nil {
 		x.target.ids, x.target.pace = x.logIDs(), &x.w.pace

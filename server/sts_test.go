@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
@@ -240,5 +241,29 @@ func TestSessionARN(t *testing.T) {
 		if got := sessionARN(role, "s"); got != "arn:aws:sts::"+daypass.AccountID("alice")+":"+want {
 			t.Errorf("%s: %s", role, got)
 		}
+	}
+}
+
+// TestTokenOfNobody checks that no token that can be sent stands for that of a
+// session which is not known: the secret of such a key is empty, so that anybody
+// could sign with it.
+func TestTokenOfNobody(t *testing.T) {
+	r := newRealm(t)
+	for _, token := range []string{"x", "\x00", "\x00\x00", "x\x00"} {
+		key := sign.Key{ID: "DPASAAAAAAAAAAAAAAAA", Secret: "unknown", Token: token}
+		q := r.presignFor("http://"+r.addr, key, sign.URLRequest{Method: "GET", Bucket: "photos", Key: "key"})
+		target, _, _ := strings.Cut(q.target, "&X-Amz-Signature=")
+		path, query, _ := strings.Cut(target, "?")
+		sum := sha256.Sum256([]byte("GET\n" + path + "\n" + query + "\nhost:" + q.host + "\n\nhost\nUNSIGNED-PAYLOAD"))
+		day := testTime.Format("20060102")
+		derived := []byte("AWS4")
+		for _, part := range []string{day, testRegion, "s3", "aws4_request",
+			"AWS4-HMAC-SHA256\n" + testTime.Format("20060102T150405Z") + "\n" + day + "/" + testRegion + "/s3/aws4_request\n" + hex.EncodeToString(sum[:])} {
+			mac := hmac.New(sha256.New, derived)
+			mac.Write([]byte(part))
+			derived = mac.Sum(nil)
+		}
+		q.target = target + "&X-Amz-Signature=" + hex.EncodeToString(derived)
+		r.want(r.send(q), 400, "InvalidToken")
 	}
 }

@@ -92,7 +92,7 @@ func (k anyKey) SigningKey(ctx context.Context, id, token string) (sign.Key, boo
 	case key.Secret == "" && err != nil:
 		return sign.Key{}, false, err
 	}
-	if c, ok := ctx.Value(memory{}).(*call); ok {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
 		c.key = key
 	}
 	out := sign.Key{ID: key.ID, Secret: string(key.Secret)}

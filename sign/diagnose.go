@@ -56,7 +56,7 @@ type Mistake struct {
 func (v *Verifier) Diagnose(ctx context.Context, req *Request, suspects []Host, now time.Time) (Mistake, bool) {
 	s := getScratch()
 	defer s.release()
-	c := check{Verifier: v, Request: req, scratch: s, ctx: ctx, now: now, result: new(Result)}
+	c := check{Verifier: v, Request: req, scratch: s, ctx: ctx, now: now}
 	if len(req.Query) > maxTriedQuery || c.run() == nil {
 		return Mistake{}, false
 	}

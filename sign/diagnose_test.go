@@ -387,7 +387,7 @@ func TestDiagnoseBounds(t *testing.T) {
 	cost := func(c trial) (tries, bytes int) {
 		req := c.request(t)
 		v := NewVerifier(keysOf(docKey), Options{Region: "us-east-1"})
-		k := check{Verifier: v, Request: req, scratch: getScratch(), ctx: context.Background(), now: testNow, result: new(Result)}
+		k := check{Verifier: v, Request: req, scratch: getScratch(), ctx: context.Background(), now: testNow}
 		if codeOf(k.run()) != CodeSignatureDoesNotMatch {
 			t.Fatal("no mismatch")
 		}

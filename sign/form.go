@@ -125,7 +125,8 @@ func (p *Presigner) signPolicy(policy string, now time.Time) (Param, error) {
 func (v *Verifier) VerifyForm(ctx context.Context, form Form, now time.Time) (*Result, *Policy, error) {
 	s := getScratch()
 	defer s.release()
-	c := check{Verifier: v, Request: &Request{}, scratch: s, ctx: ctx, now: now, result: &Result{Method: "POST"}}
+	c := check{Verifier: v, Request: &Request{}, scratch: s, ctx: ctx, now: now}
+	c.result.Method = "POST"
 	scheme, err := c.formVersion(form)
 	if err != nil {
 		return nil, nil, err
@@ -137,14 +138,14 @@ func (v *Verifier) VerifyForm(ctx context.Context, form Form, now time.Time) (*R
 		err = c.formV2(form)
 	default:
 		c.result.Scheme = Anonymous
-		return c.result, nil, nil
+		return &c.result, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	c.result.Scheme = FormAuth
 	policy, err := c.openPolicy(form.Get(fieldPolicy))
-	return c.result, policy, err
+	return &c.result, policy, err
 }
 
 // formVersion finds out how a form is signed and that no field is missing.

@@ -53,7 +53,7 @@ func Inspect(rawURL string) (*Inspection, error) {
 		return nil, err
 	}
 	in := &Inspection{Host: u.Host, Path: path, Query: q, scheme: u.Scheme}
-	c := check{Request: &Request{Query: q}, result: new(Result)}
+	c := check{Request: &Request{Query: q}}
 	if err := c.auth.find(q); err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (in *Inspection) readV2(c *check) error {
 }
 
 func (in *Inspection) setPassID() {
-	if sig := decodeSignature(in.Version, in.signature); sig != nil {
+	if sig := appendSignature(nil, in.Version, in.signature); sig != nil {
 		in.PassID = passID(QueryAuth, in.KeyID, sig)
 	}
 }
@@ -126,7 +126,7 @@ func (in *Inspection) CanonicalRequest(method string) string {
 	if in.Version == V2 {
 		return ""
 	}
-	c := check{Request: &Request{Path: in.Path, Query: in.Query, ContentLength: -1}, result: new(Result)}
+	c := check{Request: &Request{Path: in.Path, Query: in.Query, ContentLength: -1}}
 	if c.auth.find(in.Query) != nil {
 		return ""
 	}

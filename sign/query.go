@@ -28,6 +28,13 @@ func ParseQuery(raw string) (Query, error) {
 	return parseInto(make(Query, 0, min(strings.Count(raw, "&")+1, maxParams)), raw, nil)
 }
 
+// ParseQuery is the function ParseQuery for callers that have memory for the
+// parameters: it appends them to dst, and knows those that many URLs have in
+// common, so that they need not be decoded.
+func (v *Verifier) ParseQuery(dst Query, raw string) (Query, error) {
+	return parseInto(dst, raw, &v.cache.seen)
+}
+
 // parseInto appends the pairs of a raw query.
 func parseInto(q Query, raw string, seen *credentials) (Query, error) {
 	var b strings.Builder

@@ -97,6 +97,9 @@ type Request struct {
 	// BodySHA256 is the body's hash in lower-case hexadecimal for services
 	// that sign it without x-amz-content-sha256; S3 does not.
 	BodySHA256 string
+	// Keys is where the key of this request is looked up. Nil is in those of
+	// the Verifier.
+	Keys Keys
 }
 
 // A Host is one name under which a signature may have been made.
@@ -154,37 +157,48 @@ func (r *Result) PassID() string {
 	if r.Scheme != QueryAuth && r.Scheme != FormAuth {
 		return ""
 	}
-	return passID(r.Scheme, r.KeyID, decodeSignature(r.Version, r.signature))
-}
-
-// decodeSignature decodes a signature into its one form, nil where it is not
-// well-formed.
-func decodeSignature(v Version, signature string) []byte {
-	if v == V2 {
-		b, _ := decodeV2(signature)
-		return b
-	}
 	var buf [80]byte
-	n, ok := decodeHex(buf[:], signature)
-	switch {
-	case !ok:
-		return nil
-	case v == V4A:
-		b, _ := normalizeECDSA(buf[:n])
-		return b
-	case n != 32:
-		return nil
-	}
-	return buf[:n]
+	return passID(r.Scheme, r.KeyID, appendSignature(buf[:0], r.Version, r.signature))
 }
 
+// passID is PassID for a decoded signature.
 func passID(scheme Scheme, keyID string, signature []byte) string {
 	in := make([]byte, 0, 128)
 	in = append(append(in, scheme...), 0)
 	in = append(append(in, keyID...), 0)
 	in = append(append(in, signature...), 0)
 	sum := sha256.Sum256(in)
-	return base32.StdEncoding.EncodeToString(sum[:])[:26]
+	var text [32]byte
+	base32.StdEncoding.Encode(text[:], sum[:20])
+	return string(text[:26])
+}
+
+// appendSignature appends a signature, decoded into its one form; nothing where
+// it is not well-formed.
+func appendSignature(dst []byte, v Version, signature string) []byte {
+	switch v {
+	case V2:
+		b, _ := decodeV2(signature)
+		return append(dst, b...)
+	case V4A:
+		return appendECDSA(dst, signature)
+	}
+	var buf [sha256.Size]byte
+	if n, ok := decodeHex(buf[:], signature); !ok || n != len(buf) {
+		return dst
+	}
+	return append(dst, buf[:]...)
+}
+
+// appendECDSA is appendSignature for Version 4A.
+func appendECDSA(dst []byte, signature string) []byte {
+	var buf [80]byte
+	n, ok := decodeHex(buf[:], signature)
+	if !ok {
+		return dst
+	}
+	b, _ := normalizeECDSA(buf[:n])
+	return append(dst, b...)
 }
 
 // Verify checks a request as a server received it and returns what its
@@ -192,6 +206,12 @@ func passID(scheme Scheme, keyID string, signature []byte) string {
 // tried against the Host header, with and without the default port. A refusal
 // is an *Error.
 func (v *Verifier) Verify(r *http.Request, now time.Time) (*Result, error) {
+	// This is inlined, so that a Result that the caller does not keep is not
+	// allocated.
+	return v.verifyReceived(new(Result), r, now)
+}
+
+func (v *Verifier) verifyReceived(result *Result, r *http.Request, now time.Time) (*Result, error) {
 	s := getScratch()
 	defer s.forget()
 	path, rawQuery := RawTarget(r)
@@ -203,7 +223,7 @@ func (v *Verifier) Verify(r *http.Request, now time.Time) (*Result, error) {
 	s.req = Request{
 		Method: r.Method, Path: path, Query: q, Header: r.Header, ContentLength: r.ContentLength, Hosts: s.hosts[:],
 	}
-	return v.verify(r.Context(), s, &s.req, now)
+	return v.verifyWith(r.Context(), result, s, &s.req, now)
 }
 
 // forget releases s without what would keep a whole request in memory.
@@ -257,17 +277,29 @@ func (h Host) spellings() []Host {
 
 // VerifyRequest is Verify for callers that parse requests themselves.
 func (v *Verifier) VerifyRequest(ctx context.Context, req *Request, now time.Time) (*Result, error) {
-	s := getScratch()
-	defer s.release()
-	return v.verify(ctx, s, req, now)
+	return v.verify(ctx, new(Result), req, now)
 }
 
-func (v *Verifier) verify(ctx context.Context, s *scratch, req *Request, now time.Time) (*Result, error) {
-	c := check{Verifier: v, Request: req, scratch: s, ctx: ctx, now: now, result: new(Result)}
+// VerifyTo is VerifyRequest for callers that have memory for the result. Where
+// it returns an error, it leaves the result alone.
+func (v *Verifier) VerifyTo(ctx context.Context, result *Result, req *Request, now time.Time) error {
+	_, err := v.verify(ctx, result, req, now)
+	return err
+}
+
+func (v *Verifier) verify(ctx context.Context, result *Result, req *Request, now time.Time) (*Result, error) {
+	s := getScratch()
+	defer s.release()
+	return v.verifyWith(ctx, result, s, req, now)
+}
+
+func (v *Verifier) verifyWith(ctx context.Context, result *Result, s *scratch, req *Request, now time.Time) (*Result, error) {
+	c := check{Verifier: v, Request: req, scratch: s, ctx: ctx, now: now}
 	if err := c.run(); err != nil {
 		return nil, err
 	}
-	return c.result, nil
+	*result = c.result
+	return result, nil
 }
 
 func (c *check) run() error {
@@ -299,7 +331,7 @@ type check struct {
 	now     time.Time
 	auth    authSet
 	key     Key
-	result  *Result
+	result  Result
 
 	// What scanHeaders found: the Authorization header, x-amz-content-sha256,
 	// and the names of the other x-amz-* headers.
@@ -523,7 +555,11 @@ func (c *check) tryHosts(hosts []Host, match func(string, Host) (bool, error)) (
 // lookupKey finds the key of a request: it must exist and not have ended, and
 // a temporary one must come with its token.
 func (c *check) lookupKey(id, token string) error {
-	key, ok, err := c.keys.SigningKey(c.ctx, id, token)
+	keys := c.Keys
+	if keys == nil {
+		keys = c.keys
+	}
+	key, ok, err := keys.SigningKey(c.ctx, id, token)
 	if err != nil {
 		return &Error{Reason: "looking up the access key", Err: err}
 	}
