@@ -88,7 +88,7 @@ func (a *app) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v\nrun '%s --help' for its flags", flagError(err), cmd.CommandPath())
 	})
-	root.AddCommand(a.shareCommand(), a.serveCommand(), a.presignCommand(), a.explainCommand(), a.findLeaksCommand(), a.passCommand(), a.keysCommand(), a.bucketCommand(), a.logsCommand(), a.trailCommand(), a.webhookCommand(), a.versionCommand())
+	root.AddCommand(a.shareCommand(), a.serveCommand(), a.presignCommand(), a.explainCommand(), a.findLeaksCommand(), a.passCommand(), a.keysCommand(), a.bucketCommand(), a.logsCommand(), a.trailCommand(), a.webhookCommand(), a.benchCommand(), a.versionCommand())
 	for _, cmd := range root.Commands() {
 		a.bindConfiguration(cmd)
 	}

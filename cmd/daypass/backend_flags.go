@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/daypass/daypass/server"
+	"github.com/daypass/daypass/store/diskstore"
 )
 
 // backendFlags say where objects and state are kept, and which node of several
@@ -21,6 +22,7 @@ type backendFlags struct {
 	masterKeyFile string
 	node          string
 	redirect      string
+	cacheSize     sizeFlag
 }
 
 func addBackendFlags(fs *pflag.FlagSet, f *backendFlags) {
@@ -29,6 +31,8 @@ func addBackendFlags(fs *pflag.FlagSet, f *backendFlags) {
 	fs.StringVar(&f.stateFile, "state-file", "", "file with the URLs of --state, one in a line, which may hold passwords")
 	fs.StringVar(&f.masterKeyFile, "master-key-file", "", "file with the master key (default: master.key in the data directory)")
 	fs.StringVar(&f.node, "node", "", "name of this node in logs and metrics (default: the host's name, and what tells data directories apart)")
+	f.cacheSize = sizeFlag{bytes: diskstore.DefaultReadCacheSize, set: true}
+	fs.Var(&f.cacheSize, "cache-size", "memory for objects that were read lately, in bytes; 0: none")
 	fs.StringVar(&f.redirect, "redirect", "off", "answer with redirects to the upstream, where a URL has no limits that end there: off, get, or all (uploads too)")
 }
 
@@ -39,6 +43,7 @@ type backendConfig struct {
 	masterKeyFile string
 	node          string // empty: a name is made
 	redirect      server.Redirect
+	cacheSize     int64 // in bytes, of the embedded store
 }
 
 // shared reports whether other nodes may use the same state.
@@ -52,7 +57,7 @@ var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // config checks the flags, and reads the file that they name.
 func (f *backendFlags) config(encrypt bool) (backendConfig, error) {
-	c := backendConfig{store: f.store, state: f.state, masterKeyFile: f.masterKeyFile, node: f.node}
+	c := backendConfig{store: f.store, state: f.state, masterKeyFile: f.masterKeyFile, node: f.node, cacheSize: f.cacheSize.bytes}
 	var err error
 	if c.redirect, err = server.ParseRedirect(f.redirect); err != nil {
 		return c, usagef("--redirect is off, get or all, not %q", f.redirect)

@@ -35,7 +35,12 @@ func (n *node) openStore(ctx context.Context) error {
 }
 
 func (n *node) openDisk() (store.Driver, error) {
-	driver, err := diskstore.Open(diskstore.Options{Dir: n.config.data, Logger: n.log})
+	cache := n.config.backend.cacheSize
+	if cache == 0 {
+		cache = -1 // none
+	}
+	driver, err := diskstore.Open(diskstore.Options{Dir: n.config.data, Logger: n.log, ReadCacheSize: cache})
+	n.disk = driver
 	if err != nil {
 		return nil, hinted(fmt.Errorf("cannot open the data directory: %w", err), useHint)
 	}

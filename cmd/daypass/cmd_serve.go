@@ -36,6 +36,7 @@ type serveFlags struct {
 	encrypt                 bool
 	passStatistics          string
 	tlsCert, tlsKey         string
+	httpServer              string
 	minRate                 string
 	maxDuration, drain      time.Duration
 	drainDelay              time.Duration
@@ -87,6 +88,7 @@ func (a *app) addServeFlags(fs *pflag.FlagSet, f *serveFlags) {
 	fs.BoolVar(&f.ignoreForeign, "ignore-foreign-authorization", false, "ignore an Authorization header of another scheme beside a pre-signed URL, which S3 refuses")
 	fs.StringVar(&f.tlsCert, "tls-cert", "", "certificate chain (PEM); with it the endpoint speaks TLS and HTTP/2")
 	fs.StringVar(&f.tlsKey, "tls-key", "", "private key of the certificate (PEM)")
+	fs.StringVar(&f.httpServer, "http-server", "daypass", "what serves plain HTTP/1.1 requests: daypass, which is faster and leaves all others to go, or go (net/http)")
 	fs.StringVar(&f.minRate, "min-body-rate", "1KiB", "bytes per second below which a body is cut off; 0: no bound")
 	fs.DurationVar(&f.maxDuration, "max-request-duration", 24*time.Hour, "time after which a request is cut off; 0: no bound")
 	fs.DurationVar(&f.drain, "drain", 15*time.Second, "how long requests may go on once the listeners are closed after SIGTERM")
@@ -171,6 +173,9 @@ func (f *serveFlags) node() (nodeConfig, error) {
 	if f.sigv2 != "allow" && f.sigv2 != "deny" {
 		return nodeConfig{}, usagef("--sigv2 is allow or deny, not %q", f.sigv2)
 	}
+	if f.httpServer != "daypass" && f.httpServer != "go" {
+		return nodeConfig{}, usagef("--http-server is daypass or go, not %q", f.httpServer)
+	}
 	ownership, ok := s3.ParseOwnership(f.ownership)
 	if !ok {
 		return nodeConfig{}, usagef("--default-object-ownership is BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter, not %q", f.ownership)
@@ -210,7 +215,7 @@ func (f *serveFlags) node() (nodeConfig, error) {
 		return nodeConfig{}, err
 	}
 	return nodeConfig{
-		backend: backend, drainDelay: f.drainDelay, passStatistics: f.passStatistics,
+		backend: backend, drainDelay: f.drainDelay, netHTTP: f.httpServer == "go", passStatistics: f.passStatistics,
 		data: f.data, listen: f.listen, opsListen: f.opsListen, tlsCert: f.tlsCert, tlsKey: f.tlsKey,
 		publicURLs: f.publicURLs, events: events, lifecycle: f.lifecycle, drain: f.drain, grace: noGrace(f.stateGrace),
 		signingKey: func(ctx context.Context, s *state.State) (daypass.AccessKey, error) { return s.RootKey(ctx) },

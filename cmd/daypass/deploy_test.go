@@ -47,6 +47,7 @@ func offered(t *testing.T) (labels map[string][]string, histograms map[string]bo
 		registry.Describe(descriptions)
 		newSpanCollector(nil).Describe(descriptions) // there where traces are exported
 		newBackendCollector(nil).Describe(descriptions)
+		newDiskCollector(nil).Describe(descriptions)
 		encryption := prometheus.NewRegistry()
 		new(rotation).describe(encryption)
 		encryption.Describe(descriptions)

@@ -42,6 +42,7 @@ type metrics struct {
 	rotation   *rotation        // nil: none to tell of
 	lifecycle  *lifecycle.Worker
 	backends   *backendCollector // nil: none to tell of
+	disk       *diskCollector    // nil: objects are elsewhere
 
 	mu sync.Mutex // of changes to series
 	// series are made when they are first counted: whoever adds one makes a new
@@ -124,6 +125,9 @@ func (m *metrics) gatherer() *prometheus.Registry {
 	}
 	if m.backends != nil {
 		r.MustRegister(m.backends)
+	}
+	if m.disk != nil {
+		r.MustRegister(m.disk)
 	}
 	m.rotation.describe(r)
 	describeLifecycle(r, m.lifecycle)

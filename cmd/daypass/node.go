@@ -20,6 +20,7 @@ import (
 	"github.com/daypass/daypass/admin"
 	"github.com/daypass/daypass/audit/spool"
 	"github.com/daypass/daypass/client"
+	"github.com/daypass/daypass/internal/h1"
 	"github.com/daypass/daypass/internal/tracing"
 	"github.com/daypass/daypass/lifecycle"
 	"github.com/daypass/daypass/notify"
@@ -28,15 +29,18 @@ import (
 	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/state"
 	"github.com/daypass/daypass/store"
+	"github.com/daypass/daypass/store/diskstore"
 )
 
 // A nodeConfig is what a server process is made of.
 type nodeConfig struct {
-	data       string
-	listen     string
-	opsListen  string // empty: no operations listener
-	tlsCert    string
-	tlsKey     string
+	data      string
+	listen    string
+	opsListen string // empty: no operations listener
+	tlsCert   string
+	tlsKey    string
+	// netHTTP leaves all connections to net/http, also the plain ones.
+	netHTTP    bool
 	publicURLs []string
 	server     server.Config
 	events     eventConfig
@@ -62,7 +66,8 @@ type node struct {
 	app      *app
 	log      *slog.Logger
 	store    *store.Store
-	upstream upstream // nil: objects are kept in the data directory
+	disk     *diskstore.Driver // nil: objects are kept in an upstream
+	upstream upstream          // nil: objects are kept in the data directory
 	// upstreamPlace says where those of an upstream are.
 	upstreamPlace string
 	state         *state.State
@@ -88,7 +93,7 @@ type node struct {
 	trying   atomic.Bool // whether the upstream answers again
 	// rest waits, or returns the error of the context.
 	rest    func(ctx context.Context, d time.Duration) error
-	servers []*http.Server
+	servers []httpServer
 	failed  chan error
 }
 
@@ -154,6 +159,7 @@ func (n *node) listenS3() error {
 		return err
 	}
 	config.Clock, config.Rand, config.Logger = n.app.now, n.app.rand, n.log
+	config.LogLevel = slog.LevelDebug // each request is an event already
 	if len(n.events) > 0 {
 		config.Events = n.events
 	}
@@ -180,7 +186,11 @@ func (n *node) listenS3() error {
 		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 		n.base = "https://" + l.Addr().String()
 	}
-	n.serve(l, s)
+	if n.config.netHTTP || s.TLSConfig != nil {
+		n.serve(l, s)
+		return nil
+	}
+	n.serve(l, h1.New(s))
 	return nil
 }
 
@@ -192,13 +202,20 @@ func listenTCP(address, flag string) (net.Listener, error) {
 	return l, nil
 }
 
+// An httpServer is an *http.Server, or one that serves in its place.
+type httpServer interface {
+	Serve(net.Listener) error
+	Shutdown(context.Context) error
+	Close() error
+}
+
 // serve serves a listener until close.
-func (n *node) serve(l net.Listener, s *http.Server) {
+func (n *node) serve(l net.Listener, s httpServer) {
 	n.servers = append(n.servers, s)
 	go func() {
 		var err error
-		if s.TLSConfig != nil {
-			err = s.ServeTLS(l, "", "")
+		if std, ok := s.(*http.Server); ok && std.TLSConfig != nil {
+			err = std.ServeTLS(l, "", "")
 		} else {
 			err = s.Serve(l)
 		}
@@ -218,6 +235,9 @@ func (n *node) operations() (http.Handler, error) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, true) })
 	mux.HandleFunc("GET /readyz", n.readyz)
 	n.metrics.backends = newBackendCollector(n)
+	if n.disk != nil {
+		n.metrics.disk = newDiskCollector(n.disk)
+	}
 	mux.Handle("GET /metrics", n.metrics.handler())
 	mux.Handle("/api/", api)
 	return mux, nil

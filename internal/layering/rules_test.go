@@ -27,7 +27,7 @@ var rules = []rule{
 	{dir: "audit/bucketlog", own: []string{".", "audit", "audit/spool", "internal/durable"}},
 	{dir: "audit/trail", own: []string{".", "audit", "internal/durable"}, third: []string{"github.com/klauspost/compress/gzip"}},
 
-	{dir: "store", own: []string{".", "store/sealed"}, third: []string{"github.com/minio/crc64nvme"}},
+	{dir: "store", own: []string{".", "internal/md5lanes", "store/sealed"}, third: []string{"github.com/minio/crc64nvme"}},
 	{dir: "store/sealed"},
 	{dir: "store/storetest", own: []string{".", "store", "store/sealed"}},
 	{dir: "store/diskstore", own: []string{".", "store"}, third: []string{
@@ -71,11 +71,19 @@ var rules = []rule{
 		"rsc.io/qr",
 	}},
 
+	{dir: "internal/allocbudget"},
+	{dir: "internal/bench", own: []string{"sign"}, third: []string{"github.com/HdrHistogram/hdrhistogram-go", "golang.org/x/sys/unix"}},
+	{dir: "internal/bench/flame"},
+	{dir: "internal/bench/growth", own: []string{".", "sign", "store", "store/diskstore"}, third: []string{"golang.org/x/sys/unix"}},
+	{dir: "internal/bench/table", own: []string{"internal/bench", "internal/bench/flame", "sign"}, third: []string{"golang.org/x/sys/unix"}},
 	{dir: "internal/durable"},
+	{dir: "internal/h1", third: []string{"golang.org/x/sys/unix"}},
 	{dir: "internal/explain", own: []string{".", "limits", "s3", "sign"}},
 	{dir: "internal/leaks", own: []string{".", "sign"}},
 	{dir: "internal/instrument", own: []string{".", "store", "state"}},
 	{dir: "internal/layering"},
+	{dir: "internal/md5lanes", third: []string{"golang.org/x/sys/cpu"}},
+	{dir: "internal/md5lanes/gen"},
 	{dir: "internal/scalesim"},
 	{dir: "internal/scalesim/measure", own: []string{"limits", "sign"}},
 	{dir: "internal/tracing", own: []string{".", "audit", "s3", "server", "state"}, third: []string{
@@ -86,6 +94,7 @@ var rules = []rule{
 
 // testModules may be imported by every test and by the conformance suites.
 var testModules = []string{
+	"github.com/anishathalye/porcupine",
 	"github.com/google/go-cmp",
 	"github.com/rogpeppe/go-internal",
 	"go.opentelemetry.io/proto/slim/otlp", // decodes what internal/tracing writes by hand
