@@ -4,13 +4,16 @@ import (
 	"cmp"
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 	"github.com/daypass/daypass"
 	"github.com/daypass/daypass/store"
 )
@@ -46,6 +49,9 @@ func (d *Driver) complete(
 	ctx context.Context, u *openUpload, req *store.CompleteRequest, in *s3.CompleteMultipartUploadInput,
 ) (*store.Object, error) {
 	out, err := d.client.CompleteMultipartUpload(ctx, in, readable(wholeCompletion))
+	for until := d.now().Add(endWait); isCompleting(err) && d.now().Before(until) && sleep(ctx, endWait/50) == nil; {
+		out, err = d.client.CompleteMultipartUpload(ctx, in, readable(wholeCompletion))
+	}
 	if err != nil {
 		return d.afterCompletion(ctx, u, req, d.fail("complete an upload", err))
 	}
@@ -55,6 +61,13 @@ func (d *Driver) complete(
 	}
 	d.forgetUpload(ctx, req.Bucket, u.upstream, u.uploadRecord)
 	return obj, nil
+}
+
+// isCompleting reports whether Ceph refuses a completion since another one of the
+// same upload goes on, for which it has no code either.
+func isCompleting(err error) bool {
+	var e smithy.APIError
+	return statusOf(err) == http.StatusInternalServerError && errors.As(err, &e) && strings.Contains(e.ErrorMessage(), "completion is already in progress")
 }
 
 // wholeCompletion refuses the answer to a completion that broke off: upstreams
@@ -137,26 +150,12 @@ func (d *Driver) namedParts(u *openUpload, req *store.CompleteRequest) *types.Co
 		a := d.upstreamSum(u)
 		for _, sum := range p.Checksums {
 			if sum.Algorithm == a {
-				setPartSum(to, sum)
+				f := sumFields(sum)
+				to.ChecksumCRC32, to.ChecksumCRC32C, to.ChecksumCRC64NVME, to.ChecksumSHA1, to.ChecksumSHA256 = f.CRC32, f.CRC32C, f.CRC64NVME, f.SHA1, f.SHA256
 			}
 		}
 	}
 	return named
-}
-
-func setPartSum(p *types.CompletedPart, sum store.Checksum) {
-	switch sum.Algorithm {
-	case store.CRC32:
-		p.ChecksumCRC32 = &sum.Value
-	case store.CRC32C:
-		p.ChecksumCRC32C = &sum.Value
-	case store.CRC64NVME:
-		p.ChecksumCRC64NVME = &sum.Value
-	case store.SHA1:
-		p.ChecksumSHA1 = &sum.Value
-	case store.SHA256:
-		p.ChecksumSHA256 = &sum.Value
-	}
 }
 
 // completed returns the object that an upload was made. What the upstream says

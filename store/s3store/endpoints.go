@@ -101,14 +101,25 @@ func (e *endpoints) HandleFinalize(ctx context.Context, in middleware.FinalizeIn
 		return next.HandleFinalize(ctx, in)
 	}
 	tried := make(map[*endpoint]bool, len(e.all))
+	from := originOf(ctx)
+	last := from.broken // which is tried once no other answers
+	if last != nil {
+		tried[last] = true
+	}
 	for stale, races := 0, 0; ; {
 		end, t, wait := e.choose(tried, isRead(request))
+		if end == nil && last != nil {
+			delete(tried, last)
+			last = nil
+			continue
+		}
 		if end == nil {
 			if err == nil {
 				err = &unavailableError{wait}
 			}
 			return out, metadata, err
 		}
+		from.end = end
 		out, metadata, err = e.send(ctx, end, t, request, next)
 		if isRead(request) && isLostRace(err) && ctx.Err() == nil && races < maxStale {
 			races++
@@ -123,6 +134,30 @@ func (e *endpoints) HandleFinalize(ctx context.Context, in middleware.FinalizeIn
 		}
 		tried[end] = true
 	}
+}
+
+// An origin is where the answer to a read has come from.
+type origin struct {
+	end *endpoint
+	// broken is the endpoint whose answer ended in the middle: the next request
+	// goes to another one, if one answers.
+	broken *endpoint
+}
+
+type originKey struct{}
+
+// withOrigin makes a request under ctx tell o where its answer comes from.
+func withOrigin(ctx context.Context, o *origin) context.Context {
+	return context.WithValue(ctx, originKey{}, o)
+}
+
+// originOf returns that of a request; one that has none gets one that nobody
+// asks.
+func originOf(ctx context.Context) *origin {
+	if o, ok := ctx.Value(originKey{}).(*origin); ok {
+		return o
+	}
+	return &origin{}
 }
 
 // isRead reports whether a request changes nothing, however often it is sent.

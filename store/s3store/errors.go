@@ -68,7 +68,7 @@ func missed(err error) bool { return errors.Is(err, errNoAnswer) || errors.Is(er
 func statusCode(err error) daypass.Code {
 	var unavailable *unavailableError
 	switch status := statusOf(err); {
-	case errors.As(err, &unavailable), missed(err), failed(err), isLostRace(err):
+	case errors.As(err, &unavailable), missed(err), failed(err), isLostRace(err), errors.Is(err, errBrokeOff):
 		return daypass.ServiceUnavailable
 	case status == http.StatusNotFound:
 		return daypass.NoSuchKey

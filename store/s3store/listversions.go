@@ -52,12 +52,19 @@ func (d *Driver) listVersions(ctx context.Context, h hold, req store.VersionsReq
 		after, version = lastKey(cp), ""
 	}
 	if version != "" && strings.HasPrefix(after, l.prefix) {
-		lost, err := l.lostPlace(ctx, after, version)
+		left, all, err := l.leftOut(ctx, after, version, req.Max+1)
 		if err != nil {
 			return nil, err
 		}
-		if lost {
-			return page, l.restart(ctx, page, after, req.Max)
+		if all {
+			version = ""
+		}
+		for i, v := range left {
+			if i == req.Max {
+				page.Truncated = true
+				return page, nil
+			}
+			add(page, entry{object: v})
 		}
 	}
 	return page, l.fillVersions(ctx, page, after, version, req.Max)
@@ -70,54 +77,48 @@ func (l *listing) versionsOf(key string) *listing {
 	return &of
 }
 
-// lostPlace reports whether a version of a key, after which a listing is to go
-// on, is gone while others are left. Ceph leaves those out then.
-func (l *listing) lostPlace(ctx context.Context, key, version string) (bool, error) {
-	entries, _, err := l.versionsPage(ctx, key, version, 1)
+// leftOut returns what the upstream leaves out after a version of a key, at most
+// max versions of the same key, and whether those are all that follow of the key.
+// Ceph leaves out others after a version that is gone, where all that are left
+// count as left out, since nothing tells which of them were older; and after a
+// delete marker that is the null version.
+func (l *listing) leftOut(ctx context.Context, key, version string, max int) (left []*store.Object, all bool, err error) {
+	entries, _, _, err := l.versionsPage(ctx, position{key, version}, 1)
 	if err != nil || len(entries) > 0 && entries[0].object != nil && entries[0].object.Key == key {
-		return false, err
+		return nil, false, err
 	}
-	of, after, marker, left := l.versionsOf(key), "", "", false
-	for {
-		entries, more, err := of.versionsPage(ctx, after, marker, listMax)
-		if err != nil {
-			return false, err
+	found := false
+	err = l.eachVersion(ctx, key, func(v *store.Object) bool {
+		switch {
+		case cmp.Or(v.VersionID, store.NullVersion) == version:
+			left, found = nil, true
+		case len(left) < max:
+			left = append(left, v)
 		}
-		for _, e := range entries {
-			switch id := cmp.Or(e.object.VersionID, store.NullVersion); {
-			case e.object.Key != key:
-				return left, nil
-			case id == version:
-				return false, nil
-			default:
-				left, after, marker = true, key, id
-			}
-		}
-		if !more || len(entries) == 0 {
-			return left, nil
-		}
-	}
+		return !found || len(left) < max
+	})
+	return left, true, err
 }
 
-// restart lists all versions of a key and what comes after it: those that were
-// listed before come again, unless they were removed like the one after which the
-// listing was to go on.
-func (l *listing) restart(ctx context.Context, page *store.VersionsPage, key string, max int) error {
-	var of store.VersionsPage
-	if err := l.versionsOf(key).fillVersions(ctx, &of, "", "", max+1); err != nil {
-		return err
-	}
-	for _, v := range of.Versions {
-		if v.Key != key {
-			break
+// eachVersion calls f with the versions of a key, the newest first, until it
+// returns false.
+func (l *listing) eachVersion(ctx context.Context, key string, f func(*store.Object) bool) error {
+	of, at := l.versionsOf(key), position{}
+	for {
+		entries, next, more, err := of.versionsPage(ctx, at, listMax)
+		if err != nil {
+			return err
 		}
-		if len(page.Versions) == max {
-			page.Truncated = true
+		for _, e := range entries {
+			if e.object.Key != key || !f(e.object) {
+				return nil
+			}
+		}
+		if !more || len(entries) == 0 || next.version == "" { // what follows is of another key
 			return nil
 		}
-		add(page, entry{object: v})
+		at = next
 	}
-	return l.fillVersions(ctx, page, key, "", max)
 }
 
 // nullVersions lists objects where there are no versions.
@@ -146,9 +147,13 @@ func (l *listing) fillVersions(ctx context.Context, page *store.VersionsPage, af
 	if version != "" {
 		skip = ""
 	}
+	at, wide, widened := position{after, version}, false, ""
 	for {
-		have := len(page.Versions) + len(page.CommonPrefixes)
-		entries, more, err := l.versionsPage(ctx, after, version, min(listMax, max-have+1))
+		count := min(listMax, max-len(page.Versions)-len(page.CommonPrefixes)+1)
+		if wide {
+			count = listMax
+		}
+		entries, next, more, err := l.versionsPage(ctx, at, count)
 		if err != nil {
 			return err
 		}
@@ -166,30 +171,61 @@ func (l *listing) fillVersions(ctx context.Context, page *store.VersionsPage, af
 			page.NextKey, page.NextVersion = "", ""
 			return nil
 		}
-		last := entries[len(entries)-1]
-		after, version = last.last(), ""
-		if last.object != nil {
-			version = cmp.Or(last.object.VersionID, store.NullVersion)
+		// The whole key comes again before what follows: on one page, or never.
+		wide = next == position{at.key, ""}
+		if wide && widened == at.key {
+			return errors.New("s3store: the upstream's list of versions does not go on")
+		}
+		if wide {
+			widened = at.key
+		}
+		if at = next; at.version == "" {
+			skip = at.key
 		}
 	}
 }
 
-// versionsPage asks for one page.
-func (l *listing) versionsPage(ctx context.Context, after, version string, max int) ([]entry, bool, error) {
+// A position is where a page of versions ends: after a version of a key, or with
+// version "" after the whole key, of which Ceph lists versions all the same.
+type position struct{ key, version string }
+
+// versionsPage asks for one page, of at least two entries. After a null version,
+// Ceph leaves out the rest of the key if that is a delete marker, and the key that
+// has a byte 1 behind. So the last of a page that is not the last page is dropped
+// if it is one, and next says how to go on.
+func (l *listing) versionsPage(ctx context.Context, at position, count int) (entries []entry, next position, more bool, err error) {
 	in := &s3.ListObjectVersionsInput{
 		Bucket: &l.upstream, Prefix: str(l.prefix), Delimiter: str(l.delimiter),
-		MaxKeys: aws.Int32(int32(max)), EncodingType: types.EncodingTypeUrl,
+		MaxKeys: aws.Int32(int32(max(count, 2))), EncodingType: types.EncodingTypeUrl,
 	}
-	if after >= l.prefix && after != "" {
-		in.KeyMarker, in.VersionIdMarker = &after, str(version)
+	if at.key >= l.prefix && at.key != "" {
+		in.KeyMarker, in.VersionIdMarker = &at.key, str(at.version)
 	}
 	var order versionOrder
 	out, err := l.driver.client.ListObjectVersions(ctx, in, readable(order.note))
 	if err != nil {
-		return nil, false, l.driver.fail("list versions", err)
+		return nil, next, false, l.driver.fail("list versions", err)
 	}
-	entries, err := l.versionEntries(out, order.markers)
-	return entries, aws.ToBool(out.IsTruncated), err
+	more = aws.ToBool(out.IsTruncated)
+	if entries, err = l.versionEntries(out, order.markers); err != nil || len(entries) == 0 {
+		return nil, next, false, err
+	}
+	last := len(entries) - 1
+	dropped := entry{}
+	if more && last > 0 && entries[last].isNull() {
+		dropped, entries = entries[last], entries[:last]
+		last--
+	}
+	next.key = entries[last].last()
+	if o := entries[last].object; o != nil && !(dropped.object != nil && entries[last].isNull() && dropped.object.Key == o.Key+"\x01") {
+		next.version = cmp.Or(o.VersionID, store.NullVersion)
+	}
+	return entries, next, more, nil
+}
+
+// isNull reports whether an entry is the null version of its key.
+func (e entry) isNull() bool {
+	return e.object != nil && cmp.Or(e.object.VersionID, store.NullVersion) == store.NullVersion
 }
 
 // versionEntries returns what a page holds, in order.

@@ -199,10 +199,27 @@ type described struct {
 	expires *string
 }
 
-// An upstreamSums is the checksums of an answer.
+// An upstreamSums is the checksums of an answer or a request.
 type upstreamSums struct {
 	CRC32, CRC32C, CRC64NVME, SHA1, SHA256 *string
 	Type                                   string
+}
+
+// sumFields returns the fields of a request that is to have one checksum.
+func sumFields(sum store.Checksum) (u upstreamSums) {
+	switch sum.Algorithm {
+	case store.CRC32:
+		u.CRC32 = &sum.Value
+	case store.CRC32C:
+		u.CRC32C = &sum.Value
+	case store.CRC64NVME:
+		u.CRC64NVME = &sum.Value
+	case store.SHA1:
+		u.SHA1 = &sum.Value
+	case store.SHA256:
+		u.SHA256 = &sum.Value
+	}
+	return u
 }
 
 func (u *upstreamSums) list() (sums []store.Checksum) {

@@ -27,12 +27,16 @@ type remoteBody struct {
 	version *string
 	etag    *string
 	size    int64
+	// origin is where open comes from.
+	origin *origin
 
 	// open is the answer that is being read; nil where there is none.
 	open io.ReadCloser
 	// off and n are what open holds, before anything was read of it; n is
 	// negative once it was.
 	off, n int64
+	// turn counts the answers that were dropped.
+	turn int
 }
 
 // OpenObject implements store.Driver.
@@ -51,11 +55,13 @@ func (d *Driver) openHead(ctx context.Context, f found, ref daypass.ObjectRef, p
 			return nil, nil, err
 		}
 	}
-	return obj, d.body(ctx, f, obj), nil
+	return obj, d.body(ctx, f, obj, new(origin)), nil
 }
 
-func (d *Driver) body(ctx context.Context, f found, obj *store.Object) *remoteBody {
-	b := &remoteBody{driver: d, ctx: ctx, at: f.place, version: f.version, etag: aws.String(obj.ETag), size: obj.Size, n: -1}
+func (d *Driver) body(ctx context.Context, f found, obj *store.Object, from *origin) *remoteBody {
+	b := &remoteBody{
+		driver: d, ctx: ctx, at: f.place, version: f.version, etag: aws.String(obj.ETag), size: obj.Size, origin: from, n: -1,
+	}
 	if d.names.bucket == "" && obj.VersionID != "" && obj.VersionID != store.NullVersion {
 		b.version = aws.String(obj.VersionID)
 	}
@@ -87,16 +93,25 @@ func (d *Driver) OpenObjectRange(ctx context.Context, ref daypass.ObjectRef, hin
 	if plainRange(hint.Range) {
 		in.Range = &hint.Range
 	}
-	out, err := d.client.GetObject(ctx, in)
+	from := new(origin)
+	out, err := d.client.GetObject(withOrigin(ctx, from), in)
 	if err != nil {
 		switch statusOf(err) {
 		case http.StatusNotModified, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
 			return d.openHead(ctx, f, ref, hint.Parts)
 		}
+		if isLostRace(err) { // which Ceph has for a condition on what is doubtful too
+			return d.openHead(ctx, f, ref, hint.Parts)
+		}
 		obj, err := d.notFound(ctx, f, ref, "read an object", err)
 		return obj, nil, err
 	}
-	obj, body, err := d.opened(ctx, f, ref, out)
+	if f.doubtful(out.ETag) {
+		out.Body.Close()
+		obj, err := d.checkListed(ctx, f, ref)
+		return obj, nil, err
+	}
+	obj, body, err := d.opened(ctx, f, ref, out, from)
 	if err == nil && hint.Parts && obj.PartCount > 0 {
 		obj.Parts, err = d.objectParts(ctx, f.place, obj)
 	}
@@ -108,7 +123,9 @@ func (d *Driver) OpenObjectRange(ctx context.Context, ref daypass.ObjectRef, hin
 }
 
 // opened returns the object that an answer is of, and the rest of the answer.
-func (d *Driver) opened(ctx context.Context, f found, ref daypass.ObjectRef, out *s3.GetObjectOutput) (*store.Object, store.Body, error) {
+func (d *Driver) opened(
+	ctx context.Context, f found, ref daypass.ObjectRef, out *s3.GetObjectOutput, from *origin,
+) (*store.Object, store.Body, error) {
 	s := describeGet(out)
 	off, n := int64(0), s.Size
 	if out.ContentRange != nil {
@@ -121,7 +138,7 @@ func (d *Driver) opened(ctx context.Context, f found, ref daypass.ObjectRef, out
 	if err != nil {
 		return nil, nil, err
 	}
-	b := d.body(ctx, f, obj)
+	b := d.body(ctx, f, obj, from)
 	b.open, b.off, b.n = out.Body, off, n
 	return obj, b, nil
 }
@@ -157,7 +174,7 @@ func (b *remoteBody) Range(off, n int64) (io.Reader, error) {
 		}
 	}
 	b.n = -1
-	return &remoteReader{b: b, body: b.open, left: n}, nil
+	return &remoteReader{b: b, body: b.open, turn: b.turn, off: off, left: n}, nil
 }
 
 // ask requests a range.
@@ -167,7 +184,7 @@ func (b *remoteBody) ask(off, n int64) error {
 		Bucket: &b.at.bucket, Key: &b.at.key, VersionId: b.version, IfMatch: b.etag,
 		Range: aws.String("bytes=" + strconv.FormatInt(off, 10) + "-" + strconv.FormatInt(off+n-1, 10)),
 	}
-	out, err := b.driver.client.GetObject(b.ctx, in)
+	out, err := b.driver.client.GetObject(withOrigin(b.ctx, b.origin), in)
 	if err != nil {
 		return b.driver.fail("read an object", err)
 	}
@@ -196,6 +213,7 @@ func (b *remoteBody) drop() {
 		b.open.Close()
 	}
 	b.open, b.n = nil, -1
+	b.turn++
 }
 
 // Close implements io.Closer.
@@ -204,27 +222,67 @@ func (b *remoteBody) Close() error {
 	return nil
 }
 
-// A remoteReader reads one range.
+// maxResumes is how often the rest of a range is asked for again because the
+// answer broke off.
+const maxResumes = 3
+
+var errBrokeOff = errors.New("the answer of the upstream broke off")
+
+// A remoteReader reads one range. Where the upstream breaks off, it goes on with
+// what is left of the same object, from another endpoint if there is one.
 type remoteReader struct {
 	b    *remoteBody
 	body io.Reader
-	left int64
+	turn int
+	// off is where the next byte lies in the object, and left is how many
+	// there are.
+	off, left int64
+	resumes   int
 }
 
 // Read implements io.Reader. Its errors have the codes of those of the upstream.
 func (r *remoteReader) Read(p []byte) (int, error) {
-	if r.left == 0 {
-		return 0, io.EOF
+	for {
+		if r.left == 0 {
+			return 0, io.EOF
+		}
+		n, err := r.body.Read(p[:min(int64(len(p)), r.left)])
+		r.off, r.left = r.off+int64(n), r.left-int64(n)
+		switch {
+		case r.left == 0 && (err == nil || err == io.EOF):
+			return n, io.EOF
+		case err == nil:
+			return n, nil
+		case err == io.EOF:
+			err = io.ErrUnexpectedEOF
+		}
+		if !r.resume(err) {
+			return n, r.b.driver.fail("read an object", fmt.Errorf("%w: %w", errBrokeOff, err))
+		}
+		if n > 0 {
+			return n, nil
+		}
 	}
-	n, err := r.body.Read(p[:min(int64(len(p)), r.left)])
-	r.left -= int64(n)
-	switch {
-	case err == io.EOF && r.left > 0:
-		return n, r.b.driver.fail("read an object", io.ErrUnexpectedEOF)
-	case err != nil && err != io.EOF:
-		return n, r.b.driver.fail("read an object", err)
-	case r.left == 0:
-		return n, io.EOF
+}
+
+// resume asks for what is left after an answer broke off with cause, and reports
+// whether the upstream gives it: of the same object, which it must still have.
+func (r *remoteReader) resume(cause error) bool {
+	b := r.b
+	// Whoever has closed the body, or reads another range, wants no more of it.
+	if r.left == 0 || b.turn != r.turn || b.ctx.Err() != nil || r.resumes == maxResumes {
+		return false
 	}
-	return n, nil
+	r.resumes++
+	b.origin.broken = b.origin.end
+	err := b.ask(r.off, r.left)
+	b.origin.broken = nil
+	log := b.driver.log
+	if err != nil {
+		log.WarnContext(b.ctx, "an answer of the upstream broke off, and it does not give the rest", "cause", cause, "error", err)
+		return false
+	}
+	log.InfoContext(b.ctx, "an answer of the upstream broke off; it gives the rest", "cause", cause)
+	r.body, r.turn = b.open, b.turn
+	return true
 }

@@ -77,7 +77,8 @@ func (d *Driver) putPart(ctx context.Context, in *s3.UploadPartInput, a store.Ch
 	for _, sum := range sums {
 		// Where the upload was begun without an algorithm, any is taken.
 		if d.can.Checksums && (a == "" || sum.Algorithm == a) {
-			setUploadSum(in, sum)
+			u := sumFields(sum)
+			in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumCRC64NVME, in.ChecksumSHA1, in.ChecksumSHA256 = u.CRC32, u.CRC32C, u.CRC64NVME, u.SHA1, u.SHA256
 			break
 		}
 	}
@@ -89,19 +90,4 @@ func (d *Driver) putPart(ctx context.Context, in *s3.UploadPartInput, a store.Ch
 		return "", d.fail("upload a part", errNoETag)
 	}
 	return unquote(out.ETag), nil
-}
-
-func setUploadSum(in *s3.UploadPartInput, sum store.Checksum) {
-	switch sum.Algorithm {
-	case store.CRC32:
-		in.ChecksumCRC32 = &sum.Value
-	case store.CRC32C:
-		in.ChecksumCRC32C = &sum.Value
-	case store.CRC64NVME:
-		in.ChecksumCRC64NVME = &sum.Value
-	case store.SHA1:
-		in.ChecksumSHA1 = &sum.Value
-	case store.SHA256:
-		in.ChecksumSHA256 = &sum.Value
-	}
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -168,11 +171,22 @@ func explain(err error) error {
 	case "RequestTimeTooSkewed":
 		return fmt.Errorf(open+"the clocks differ: set both by NTP: %w", err)
 	}
-	if failed(err) || missed(err) {
+	var untrusted *tls.CertificateVerificationError
+	var refused *net.OpError
+	switch {
+	case errors.As(err, &untrusted):
+		return fmt.Errorf(open+"its certificate is not one to trust: name the file with those that sign it with ca= of the store URL, "+
+			"and the host in endpoint= as the certificate does: %w", err)
+	case errors.As(err, &refused) && refused.Op == tlsRefused:
+		return fmt.Errorf(open+"it refuses the TLS connection: name a certificate that it accepts with cert= and key= of the store URL: %w", err)
+	case failed(err), missed(err):
 		return fmt.Errorf(open+"it does not answer: check endpoint= of the store URL, and the upstream: %w", err)
 	}
 	return fmt.Errorf(open+"%w", err)
 }
+
+// tlsRefused is what crypto/tls calls an alert of the other end.
+const tlsRefused = "remote error"
 
 // answered sorts the outcome of a probing request: done without an error, refused
 // by the upstream, or not answered, which is returned: what is not known must not

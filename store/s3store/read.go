@@ -36,7 +36,7 @@ func describeHead(out *s3.HeadObjectOutput) *described {
 // describeGet returns what the answer to a GET says. The size of the object is
 // in Content-Range, where that is there.
 func describeGet(out *s3.GetObjectOutput) *described {
-	s := &described{
+	return &described{
 		ETag: out.ETag, VersionID: out.VersionId, Size: sizeOf(out.ContentLength), Modified: out.LastModified,
 		TagCount: out.TagCount, StorageClass: string(out.StorageClass),
 		Sums: upstreamSums{
@@ -50,7 +50,6 @@ func describeGet(out *s3.GetObjectOutput) *described {
 		},
 		expires: out.ExpiresString,
 	}
-	return s
 }
 
 // sizeOf returns the size that an answer tells, -1 for none.
@@ -197,7 +196,33 @@ func (d *Driver) head(ctx context.Context, f found, ref daypass.ObjectRef) (*sto
 	if err != nil {
 		return d.notFound(ctx, f, ref, "look for an object", err)
 	}
+	if f.doubtful(out.ETag) {
+		return d.checkListed(ctx, f, ref)
+	}
 	return d.object(ctx, f.hold, ref, describeHead(out))
+}
+
+// doubtful reports whether an answer may be one for nothing: where there are
+// versions, Ceph has such without an ETag for a key whose last version is gone.
+func (f *found) doubtful(etag *string) bool {
+	return f.versioning != store.VersioningOff && unquote(etag) == ""
+}
+
+// checkListed returns the error of a look-up whose answer is doubtful, with the
+// delete marker that is the reason for it, if one is.
+func (d *Driver) checkListed(ctx context.Context, f found, ref daypass.ObjectRef) (*store.Object, error) {
+	switch v, err := d.listed(ctx, f, ref); {
+	case err != nil:
+		return nil, err
+	case v != nil && !v.DeleteMarker:
+		return nil, d.fail("read an object", errNoETag)
+	case v != nil && ref.VersionID != "":
+		return v, &daypass.Error{Code: daypass.MethodNotAllowed, Err: errNoETag}
+	case v == nil && ref.VersionID != "":
+		return nil, noSuchVersion(ref)
+	default:
+		return v, &daypass.Error{Code: daypass.NoSuchKey, Err: errNoETag}
+	}
 }
 
 func (d *Driver) checksumMode() types.ChecksumMode {
@@ -259,6 +284,16 @@ func (d *Driver) malformedVersion(ctx context.Context, f found, cause error) boo
 
 // marker returns the delete marker that ref stands for, nil where there is none.
 func (d *Driver) marker(ctx context.Context, f found, ref daypass.ObjectRef) (*store.Object, error) {
+	v, err := d.listed(ctx, f, ref)
+	if v != nil && !v.DeleteMarker {
+		return nil, nil
+	}
+	return v, err
+}
+
+// listed returns the version or delete marker that ref stands for as a listing
+// shows it, nil where there is none.
+func (d *Driver) listed(ctx context.Context, f found, ref daypass.ObjectRef) (*store.Object, error) {
 	req := store.VersionsRequest{Bucket: ref.Bucket, Prefix: ref.Key, Max: listMax}
 	if ref.VersionID == "" {
 		req.Max = 1
@@ -273,10 +308,7 @@ func (d *Driver) marker(ctx context.Context, f found, ref daypass.ObjectRef) (*s
 			case v.Key != ref.Key:
 				return nil, nil
 			case v.VersionID == ref.VersionID, ref.VersionID == "" && v.IsLatest:
-				if v.DeleteMarker {
-					return v, nil
-				}
-				return nil, nil
+				return v, nil
 			}
 		}
 		if !page.Truncated {

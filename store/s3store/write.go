@@ -191,19 +191,8 @@ func (w *writing) input(sums []store.Checksum) (*s3.PutObjectInput, error) {
 	if !w.driver.can.Checksums || len(sums) == 0 {
 		return in, nil
 	}
-	value := aws.String(sums[0].Value)
-	switch sums[0].Algorithm {
-	case store.CRC32:
-		in.ChecksumCRC32 = value
-	case store.CRC32C:
-		in.ChecksumCRC32C = value
-	case store.CRC64NVME:
-		in.ChecksumCRC64NVME = value
-	case store.SHA1:
-		in.ChecksumSHA1 = value
-	case store.SHA256:
-		in.ChecksumSHA256 = value
-	}
+	u := sumFields(sums[0])
+	in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumCRC64NVME, in.ChecksumSHA1, in.ChecksumSHA256 = u.CRC32, u.CRC32C, u.CRC64NVME, u.SHA1, u.SHA256
 	return in, nil
 }
 
@@ -253,7 +242,7 @@ func (w *writing) failed(ctx context.Context, cause error) (*store.Object, error
 // isLostRace reports whether the upstream may mean that somebody else wrote while
 // it did: Ceph has no code for that, and answers 500.
 func isLostRace(err error) bool {
-	return statusOf(err) == http.StatusInternalServerError && codeOf(err) == "UnknownError"
+	return statusOf(err) == http.StatusInternalServerError && codeOf(err) == "UnknownError" || isCompleting(err)
 }
 
 // failWrite is fail for a request that asks for a storage class: upstreams that
