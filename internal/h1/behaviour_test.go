@@ -123,6 +123,7 @@ var behaviours = map[string]func(*pair, http.ResponseWriter, *http.Request){
 	"answer-first":  answersFirst(false),
 	"full-duplex":   answersFirst(true),
 	"read-past":     readsPast,
+	"slow":          readsSlowly,
 	"file":          sendsFile,
 	"expect-answer": func(_ *pair, w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "no, thanks") },
 	"multipart": func(_ *pair, w http.ResponseWriter, r *http.Request) {
@@ -167,6 +168,29 @@ func answersFirst(duplex bool) func(*pair, http.ResponseWriter, *http.Request) {
 		c.Flush()
 		body, err := io.ReadAll(r.Body)
 		fmt.Fprint(w, len(body), err)
+	}
+}
+
+// readsSlowly reads in small pieces, with pauses, while somebody waits for the
+// end of the request.
+func readsSlowly(_ *pair, w http.ResponseWriter, r *http.Request) {
+	ended := r.Context().Done()
+	sum, length := 0, 0
+	for buf, pause := make([]byte, 777), 20; ; pause-- {
+		n, err := r.Body.Read(buf)
+		for _, c := range buf[:n] {
+			sum = sum*31 + int(c)
+		}
+		if length += n; err != nil {
+			fmt.Fprint(w, length, " ", sum, " ", err)
+			return
+		}
+		if pause > 0 {
+			select {
+			case <-ended:
+			case <-time.After(100 * time.Microsecond):
+			}
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ const maxDrain = 256 << 10
 type body struct {
 	mu      sync.Mutex
 	conn    *conn
+	x       *exchange // of the connection, which has none any more once the handler has panicked
 	turn    *turn
 	left    int64
 	asks    bool        // the client waits for 100 Continue
@@ -31,7 +32,7 @@ type body struct {
 var _ io.ReadCloser = (*body)(nil)
 
 func (b *body) init(c *conn, t *turn, length int64, h *head) {
-	b.conn, b.turn, b.left, b.asks, b.closing = c, t, length, h.expect, h.close
+	b.conn, b.x, b.turn, b.left, b.asks, b.closing = c, c.x, t, length, h.expect, h.close
 }
 
 // Read implements io.Reader. The client is asked for the body by the first one
@@ -60,7 +61,7 @@ func (b *body) read(p []byte) (n int, err error) {
 		return 0, nil
 	}
 	p = p[:min(int64(len(p)), b.left)]
-	if x := b.conn.x; x.begin < x.end {
+	if x := b.x; x.begin < x.end {
 		n = copy(p, x.buf[x.begin:x.end])
 		x.begin += n
 	} else if n, err = b.conn.receive(p); err != nil {
@@ -100,7 +101,7 @@ func (b *body) Close() error {
 // already: a connection that is closed with something unread is reset, and the
 // answer may be lost with it.
 func (b *body) drain() error {
-	for x := b.conn.x; !b.end; {
+	for x := b.x; !b.end; {
 		if x.begin == x.end {
 			n, err := b.conn.receive(x.buf[:])
 			x.begin, x.end = 0, n

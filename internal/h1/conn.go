@@ -41,6 +41,7 @@ type conn struct {
 	x       *exchange // nil while idle
 	pending []byte    // of a head that has not come whole, while idle
 	headBy  time.Time // when the head must be there; zero: nothing of it has come
+	idleBy  time.Time // when the first of it must be there; zero: not waited for yet
 	begun   bool      // there has been a request
 	posted  bool      // the last one was a POST
 	turn    *turn     // while the handler has it; else nil
@@ -112,7 +113,11 @@ func (c *conn) rest() {
 	case !c.begun:
 		by = within(c.since, s.ReadHeaderTimeout)
 	case by.IsZero():
-		by = within(now, s.IdleTimeout)
+		// Once: this is called again where an older deadline is over.
+		if c.idleBy.IsZero() {
+			c.idleBy = within(now, s.IdleTimeout)
+		}
+		by = c.idleBy
 	}
 	if x.end > x.begin {
 		c.pending = append([]byte(nil), x.buf[x.begin:x.end]...)
@@ -174,7 +179,7 @@ func (c *conn) serve() {
 // awaitHead reads until there is a plain head, or something else. incomplete
 // means that nothing is to be answered any more.
 func (c *conn) awaitHead() verdict {
-	c.headBy = time.Time{}
+	c.headBy, c.idleBy = time.Time{}, time.Time{}
 	if c.begun && !c.state.CompareAndSwap(active, idle) {
 		return incomplete
 	}

@@ -393,9 +393,10 @@ func (w *response) sendContinue() {
 	}
 	w.asked.Lock()
 	defer w.asked.Unlock()
-	if w.ask.CompareAndSwap(true, false) {
+	if w.ask.Load() {
 		// Where it fails, so does reading what it asks for.
 		_, _ = w.conn.transmit(output{first: []byte("HTTP/1.1 100 Continue\r\n\r\n")})
+		w.ask.Store(false) // only now: whoever writes next does not wait for this any more
 	}
 }
 
