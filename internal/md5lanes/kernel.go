@@ -11,6 +11,9 @@ const (
 	blockSize = md5.BlockSize
 	// maxLanes is how many streams the widest kernel takes.
 	maxLanes = 16
+	// maxBlocks bounds a call of a kernel, which the scheduler cannot
+	// interrupt: all goroutines wait for it where the collector stops them.
+	maxBlocks = 512
 )
 
 // A kernel hashes blocks of several streams: row i of the state holds word i

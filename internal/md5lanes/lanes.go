@@ -260,7 +260,7 @@ func (p *Pool) pass(team []*Hash) {
 	n := 0
 	for left := maxPass; len(team[0].pending) > 0 && left > 0; left -= n {
 		lanes = lanes[:0]
-		n = min(len(team[0].pending), left)
+		n = min(len(team[0].pending), left, maxBlocks*blockSize)
 		for _, h := range team {
 			if len(h.pending) > 0 {
 				lanes = append(lanes, lane{state: &h.state, data: h.pending})

@@ -206,6 +206,26 @@ func TestCompany(t *testing.T) {
 	}
 }
 
+// TestInterruptible checks that no call of a kernel is long.
+func TestInterruptible(t *testing.T) {
+	longest := 0
+	run := func(_ *[4][maxLanes]uint32, _ *[maxLanes]*byte, blocks int) { longest = max(longest, blocks) }
+	p := newPool([]kernel{{2, run}})
+	a, b := p.NewHash(), p.NewHash()
+	defer a.Close()
+	defer b.Close()
+	for range 2 { // the first alone, the second in company
+		for _, h := range []*Hash{a, b} {
+			h.Start(make([]byte, maxPass+blockSize))
+		}
+		a.Wait()
+		b.Wait()
+	}
+	if longest != maxBlocks {
+		t.Errorf("a call takes %d blocks", longest)
+	}
+}
+
 // TestReset checks that a hash can be used again.
 func TestReset(t *testing.T) {
 	eachPool(t, func(t *testing.T, p *Pool) {
@@ -225,7 +245,8 @@ func TestReset(t *testing.T) {
 func FuzzInterleaved(f *testing.F) {
 	f.Add([]byte{0, 200, 1, 10, 2, 255, 0, 3, 17, 64})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		for _, p := range []*Pool{New(), newPool(nil)} {
+		for _, newPool := range pools() {
+			p, script := newPool(), script
 			hashes := make([]*Hash, 20)
 			data := make([][]byte, len(hashes))
 			for i := range hashes {
