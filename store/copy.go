@@ -170,7 +170,7 @@ func (s *Store) streamObject(ctx context.Context, req *CopyRequest) (*Object, er
 	if algorithm == "" && len(src.Checksums) > 0 {
 		algorithm = src.Checksums[0].Algorithm
 	}
-	content, err := rangeUpload(body, 0, src.Size, algorithm)
+	content, err := s.rangeUpload(body, 0, src.Size, algorithm)
 	if err != nil {
 		return nil, err
 	}
@@ -214,13 +214,19 @@ func CheckSource(src *Object, etag string) error {
 	return preconditionFailed("x-amz-copy-source-If-Match")
 }
 
-// rangeUpload makes an upload of a range of a body.
-func rangeUpload(body Body, off, n int64, a ChecksumAlgorithm) (*Upload, error) {
+// rangeUpload makes an upload of a range of a body. It shares the store's
+// intake: copies count like any upload in what memory they may take.
+func (s *Store) rangeUpload(body Body, off, n int64, a ChecksumAlgorithm) (*Upload, error) {
 	r, err := body.Range(off, n)
 	if err != nil {
 		return nil, err
 	}
-	return NewUpload(r, UploadOptions{Size: n, MaxSize: MaxObjectSize, Checksum: a})
+	u, err := NewUpload(r, UploadOptions{Size: n, MaxSize: MaxObjectSize, Checksum: a})
+	if err != nil {
+		return nil, err
+	}
+	u.intake = s.intake
+	return u, nil
 }
 
 // CopyPart makes a part from a range of an object. NoSuchUpload,
@@ -354,5 +360,5 @@ func (c *partCopy) sums() (PartSums, error) {
 
 func (c *partCopy) content() (*Upload, error) {
 	a, _ := c.upload.Sum()
-	return rangeUpload(c.body, c.req.Offset, c.req.Size, a)
+	return c.store.rangeUpload(c.body, c.req.Offset, c.req.Size, a)
 }

@@ -80,14 +80,18 @@ func (in *intake) give(piece *[]byte) {
 // the pieces. The errors are those of Read, none where that ends with io.EOF,
 // and of w.
 func (u *Upload) WriteTo(w io.Writer) (written int64, err error) {
-	if u.err != nil {
+	switch {
+	case u.lost != nil:
+		return 0, u.lost
+	case u.err != nil && u.sealer == nil:
+		// A sealer may still hold something when the content has ended.
 		return 0, endError(u.err)
 	}
 	if u.intake == nil {
 		u.intake = newIntake()
 	}
 	next := u.readFull
-	if u.md5 != nil {
+	if u.md5 != nil && u.err == nil {
 		hash := u.intake.md5.Continue(u.md5)
 		u.md5 = hash
 		defer hash.Close()
@@ -115,6 +119,7 @@ func (u *Upload) WriteTo(w io.Writer) (written int64, err error) {
 			m, werr := w.Write((*pieces[i])[:n])
 			written += int64(m)
 			if werr != nil {
+				u.lost = werr
 				return written, werr
 			}
 		}

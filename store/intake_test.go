@@ -163,6 +163,39 @@ func TestPieces(t *testing.T) {
 	}
 }
 
+// A bodyOf is a Body in memory.
+type bodyOf []byte
+
+func (b bodyOf) Range(off, n int64) (io.Reader, error) { return bytes.NewReader(b[off : off+n]), nil }
+
+func (bodyOf) Close() error { return nil }
+
+// TestCopiesShare checks that copies take their memory out of what all uploads
+// of the store may have.
+func TestCopiesShare(t *testing.T) {
+	s := New(nil)
+	for range maxPieces {
+		defer s.intake.give(s.intake.take(PieceSize))
+	}
+	data := someBytes(1, PieceSize+1)
+	u, err := s.rangeUpload(bodyOf(data), 0, int64(len(data)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got largestWrite
+	if n, err := u.WriteTo(&got); n != int64(len(data)) || err != nil || got != smallPiece {
+		t.Errorf("%d bytes, %v, up to %d at once", n, err, got)
+	}
+}
+
+// A largestWrite is the length of the longest of all writes.
+type largestWrite int
+
+func (w *largestWrite) Write(p []byte) (int, error) {
+	*w = max(*w, largestWrite(len(p)))
+	return len(p), nil
+}
+
 // TestWriteToFails checks that an error of the writer is returned, and gives
 // the memory back.
 func TestWriteToFails(t *testing.T) {
@@ -187,6 +220,47 @@ func TestWriteToFails(t *testing.T) {
 	if in.used.Load() != 0 {
 		t.Errorf("%d pieces were not given back", in.used.Load())
 	}
+}
+
+// TestWriteToPanics checks that a reader or writer that panics leaves nothing
+// behind that the uploads share.
+func TestWriteToPanics(t *testing.T) {
+	in := newIntake()
+	company := in.md5.NewHash()
+	defer company.Close()
+	company.Start(someBytes(2, 1000)) // so that what is read waits for company
+	for written := range 3 {
+		func() {
+			defer func() { _ = recover() }()
+			data := someBytes(1, 3*PieceSize)
+			u, err := NewUpload(bytes.NewReader(data), UploadOptions{Size: int64(len(data))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			u.intake = in
+			_, err = u.WriteTo(&panicking{after: written})
+			t.Errorf("no panic: %v", err)
+		}()
+	}
+	if in.used.Load() != 0 {
+		t.Errorf("%d pieces were not given back", in.used.Load())
+	}
+	alone := in.md5.NewHash()
+	defer alone.Close()
+	company.Close()
+	alone.Start(someBytes(3, 1000))
+	if alone.Busy() {
+		t.Error("an upload that panicked is still under way")
+	}
+}
+
+type panicking struct{ after int }
+
+func (w *panicking) Write(p []byte) (int, error) {
+	if w.after--; w.after < 0 {
+		panic("on purpose")
+	}
+	return len(p), nil
 }
 
 type failingWriter struct{ err error }

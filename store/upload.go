@@ -55,6 +55,7 @@ type Upload struct {
 	tag    *Key
 
 	err       error // sticky; io.EOF once the body has ended well
+	lost      error // why WriteTo could not pass on what it had read; sticky
 	etag      string
 	checksums []Checksum
 }
@@ -168,7 +169,10 @@ func (u *Upload) Promised() []Checksum {
 
 // Read implements io.Reader.
 func (u *Upload) Read(p []byte) (int, error) {
-	if u.sealer != nil {
+	switch {
+	case u.lost != nil:
+		return 0, u.lost
+	case u.sealer != nil:
 		return u.sealer.Read(p)
 	}
 	return u.read(p)
