@@ -140,6 +140,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	case err != nil:
 		return err
 	}
+	saveMemory(a.env)
 	forgetStart()
 	if config.backend.apart() {
 		fmt.Fprintf(a.err, "daypass: node %s: objects in %s, state in %s\n", n.identity.name, n.storePlace(), n.statePlace())
