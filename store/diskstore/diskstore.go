@@ -207,7 +207,7 @@ func (d *Driver) Close() error {
 func (d *Driver) release() error {
 	var errs []error
 	if d.handles != nil {
-		d.handles.closeIdle()
+		d.handles.close()
 	}
 	if d.db != nil {
 		close(d.fuse.done)

@@ -20,6 +20,7 @@ type handles struct {
 	idle           map[uint64]*handle // the last given back of each blob
 	newest, oldest *handle            // of those that are idle
 	count          int
+	closed         bool // none is kept any longer
 	lent           map[uint64]lending
 
 	buffers sync.Pool // *[]byte of smallRange bytes
@@ -96,7 +97,7 @@ func (h *handles) open(id uint64) (*handle, error) {
 func (h *handles) give(f *handle) error {
 	h.mu.Lock()
 	removed := h.leave(f.id)
-	if removed {
+	if removed || h.closed {
 		h.mu.Unlock()
 		return f.Close()
 	}
@@ -195,6 +196,15 @@ func (h *handles) idleCount() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.count
+}
+
+// close closes all handles that nobody reads from, and the others once they are
+// given back.
+func (h *handles) close() {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	h.closeIdle()
 }
 
 // closeIdle closes all handles that nobody reads from.

@@ -91,6 +91,28 @@ func TestHandlesAreBounded(t *testing.T) {
 	}
 }
 
+// TestHandlesAfterClose gives a file back to a store that is closed.
+func TestHandlesAfterClose(t *testing.T) {
+	d := openTest(t, Options{Dir: t.TempDir(), InlineSize: 1 << 10})
+	createTestBucket(t, d)
+	if err := put(d, "key", content(1, 2_000)); err != nil {
+		t.Fatal(err)
+	}
+	_, body, err := d.OpenObject(t.Context(), testRef("key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := d.handles.idleCount(); n != 0 {
+		t.Errorf("%d files stay open in a closed store", n)
+	}
+}
+
 // TestSmallRanges reads ranges of a file as they are read into memory.
 func TestSmallRanges(t *testing.T) {
 	d := openTest(t, Options{Dir: t.TempDir(), InlineSize: 1 << 10})

@@ -239,7 +239,8 @@ func (d *Driver) lookup(ref daypass.ObjectRef) (found, error) {
 		if err := d.lookupCurrent(&f, ref.Key); err != nil {
 			return found{}, err
 		}
-		if f.rec != nil && (ref.VersionID == "" || ref.VersionID == store.NullVersion) {
+		// Versions may have begun since, so that it need not be the null one.
+		if f.rec != nil && (ref.VersionID == "" || ref.VersionID == store.NullVersion && f.rec.null()) {
 			return f, nil
 		}
 		f = found{bucket: b, latest: true}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/anishathalye/porcupine"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -308,4 +309,54 @@ func writeOwned(d *Driver, key, owner string, way int) error {
 		return err
 	}
 	return putTo(key)
+}
+
+// TestCachedKeysAreCopies looks at what a cached key is cut from: a request's
+// key is part of its head, all of which would stay in memory with it.
+func TestCachedKeysAreCopies(t *testing.T) {
+	d := openTest(t, memOptions(newMemFS()))
+	createTestBucket(t, d)
+	if err := put(d, "key", content(1, 100)); err != nil {
+		t.Fatal(err)
+	}
+	head := "GET /bucket/key?" + strings.Repeat("x", 64<<10)
+	ref := testRef(head[len("GET /bucket/"):][:len("key")])
+	if _, err := d.Object(t.Context(), ref); err != nil {
+		t.Fatal(err)
+	}
+	b, err := d.bucket(testBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, _ := d.cache.get(b.number, "key")
+	if e == nil {
+		t.Fatal("the object is not cached")
+	}
+	if unsafe.StringData(e.key) == unsafe.StringData(ref.Key) {
+		t.Error("the cache keeps the request in memory")
+	}
+}
+
+// TestNullVersionAsVersionsBegin reads the null version of a key that has none,
+// with the state that a reader may have seen before versions were kept.
+func TestNullVersionAsVersionsBegin(t *testing.T) {
+	d := openTest(t, memOptions(newMemFS()))
+	createTestBucket(t, d)
+	if err := d.SetVersioning(t.Context(), testBucket, store.VersioningEnabled); err != nil {
+		t.Fatal(err)
+	}
+	if err := put(d, "key", content(1, 100)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := d.bucket(testBucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	off := store.VersioningOff
+	b.versioning.Store(&off)
+	ref := testRef("key")
+	ref.VersionID = store.NullVersion
+	if obj, err := d.Object(t.Context(), ref); daypass.CodeOf(err) != daypass.NoSuchVersion {
+		t.Errorf("%+v, %v", obj, err)
+	}
 }

@@ -142,7 +142,9 @@ type fileWriter struct {
 	direct bool
 }
 
-// Write implements io.Writer. Direct I/O wants whole pages.
+// Write implements io.Writer. Direct I/O wants whole pages, and each write waits
+// for the disk, so that only large pieces are worth it: the end of a body, and
+// all where memory is short, goes through the kernel's cache.
 func (w *fileWriter) Write(p []byte) (int, error) {
 	if err := w.ctx.Err(); err != nil {
 		return 0, err
@@ -150,7 +152,7 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	if err := w.checkSpace(int64(len(p))); err != nil {
 		return 0, err
 	}
-	if w.direct && len(p)%store.PieceAlignment != 0 {
+	if w.direct && len(p) != store.PieceSize {
 		w.direct = setDirect(w.f, false)
 	}
 	n, err := w.f.Write(p)
