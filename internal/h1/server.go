@@ -22,7 +22,8 @@ type Server struct {
 	handed  *handedListener
 	ending  atomic.Bool
 	date    atomic.Pointer[date]
-	resting func(*conn) // for tests: called before a connection waits; may be nil
+	loops   sync.WaitGroup // calls of Serve
+	resting func(*conn)    // for tests: called before a connection waits; may be nil
 
 	mu        sync.Mutex
 	listeners map[net.Listener]bool
@@ -92,6 +93,7 @@ func (s *Server) start(l net.Listener) bool {
 		return false
 	}
 	s.listeners[l] = true
+	s.loops.Add(1)
 	if !s.started {
 		s.started = true
 		s.handed.addr = l.Addr()
@@ -105,6 +107,7 @@ func (s *Server) start(l net.Listener) bool {
 }
 
 func (s *Server) stop(l net.Listener) {
+	defer s.loops.Done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.listeners, l)
@@ -178,8 +181,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return errors.Join(err, s.http.Shutdown(ctx))
 }
 
-// end closes the listeners.
+// end closes the listeners, and waits until each connection that they have
+// accepted is among conns, so that none is served later on.
 func (s *Server) end() error {
+	err := s.closeListeners()
+	s.loops.Wait()
+	return err
+}
+
+func (s *Server) closeListeners() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ending.Store(true)
