@@ -84,7 +84,9 @@ func (s *Server) end(x *exchange) {
 		s.recovered(x, v)
 	}
 	abort := x.w.broken
-	if !abort {
+	if abort {
+		x.w.pace.extendWrite(0) // for what the connection still holds back
+	} else {
 		x.w.pace.endWrite()
 	}
 	if x.w.rate != nil {
