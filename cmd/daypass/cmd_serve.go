@@ -130,6 +130,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 	if config.tracing, err = a.tracingConfig(f); err != nil {
 		return err
 	}
+	spendMemory(a.env)
 	n, err := a.startNode(ctx, config, log)
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -141,7 +142,7 @@ func (a *app) serve(ctx context.Context, f *serveFlags) error {
 		return err
 	}
 	saveMemory(a.env)
-	forgetStart()
+	forgetUnused()
 	if config.backend.apart() {
 		fmt.Fprintf(a.err, "daypass: node %s: objects in %s, state in %s\n", n.identity.name, n.storePlace(), n.statePlace())
 	}

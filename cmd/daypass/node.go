@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -91,6 +92,10 @@ type node struct {
 	ready    atomic.Bool
 	draining atomic.Bool
 	trying   atomic.Bool // whether the upstream answers again
+	// asked says that there was a request since resting looked, and worked that
+	// there was one since memory was given back.
+	asked  atomic.Bool
+	worked bool
 	// rest waits, or returns the error of the context.
 	rest    func(ctx context.Context, d time.Duration) error
 	servers []httpServer
@@ -366,12 +371,35 @@ func (n *node) checkEnd(end, now time.Time) error {
 		Message: "A URL that is signed now may end at " + showTime(now.Add(most)) + " at the latest (" + named + ")."}
 }
 
+// restAfter is how long nothing must have been asked of a server until it gives
+// memory back, and up to once more this time.
+const restAfter = 5 * time.Second
+
+// resting reports, once after each time of work, that there has been no request
+// since it was last asked.
+func (n *node) resting() bool {
+	asked, worked := n.asked.Swap(false), n.worked
+	n.worked = asked
+	return worked && !asked
+}
+
 // run serves until the context ends or a listener fails, then drains.
 func (n *node) run(ctx context.Context) error {
+	looks := time.NewTicker(restAfter)
+	defer looks.Stop()
 	var err error
-	select {
-	case <-ctx.Done():
-	case err = <-n.failed:
+	for ended := false; !ended; {
+		select {
+		case <-ctx.Done():
+			ended = true
+		case err = <-n.failed:
+			ended = true
+		case <-looks.C:
+			if n.resting() {
+				runtime.GC() // the next one gives up what pools hold
+				forgetUnused()
+			}
+		}
 	}
 	if err == nil {
 		err = n.drain()

@@ -98,6 +98,9 @@ func (n *node) tryUpstream() {
 // with its next answer.
 func (n *node) leaving(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !n.asked.Load() { // nearly always set: there is nothing to write
+			n.asked.Store(true)
+		}
 		if n.draining.Load() {
 			w.Header().Set("Connection", "close")
 		}

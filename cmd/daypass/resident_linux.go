@@ -9,15 +9,15 @@ import (
 	"syscall"
 )
 
-// forgetStart gives back what only the start of a server needed: unused pages
-// of the heap, and the mapping of those pages of the program itself that were
-// read. A process maps 64 KiB around each instruction that it runs for the first
-// time, and the start runs some of nearly everything. What is needed again is
-// mapped again from the page cache, without reading the disk as long as the
-// kernel has it there; that takes microseconds, once for each 64 KiB.
+// forgetUnused gives back what only the start of a server or the last requests
+// needed: unused pages of the heap, and the mapping of those pages of the program
+// itself that were read. A process maps 64 KiB around each instruction that it
+// runs for the first time, and the start runs some of nearly everything. What is
+// needed again is mapped again from the page cache, without reading the disk as
+// long as the kernel has it there; that takes microseconds, once for each 64 KiB.
 //
 // Nothing depends on it, so that its errors mean nothing.
-func forgetStart() {
+func forgetUnused() {
 	debug.FreeOSMemory()
 	program, err := os.Executable()
 	if err != nil {

@@ -48,9 +48,9 @@ Swap:                  0 kB
 	}
 }
 
-// TestForgetStart checks that the program is mapped less afterwards, and still
+// TestForgetUnused checks that the program is mapped less afterwards, and still
 // works.
-func TestForgetStart(t *testing.T) {
+func TestForgetUnused(t *testing.T) {
 	resident := func() string {
 		status, err := os.ReadFile("/proc/self/status")
 		if err != nil {
@@ -61,7 +61,7 @@ func TestForgetStart(t *testing.T) {
 		return strings.Repeat(" ", 12-len(size)) + size // compares as a number
 	}
 	before := resident()
-	forgetStart()
+	forgetUnused()
 	if after := resident(); after >= before {
 		t.Errorf("%s KiB of files are mapped, before %s", after, before)
 	}

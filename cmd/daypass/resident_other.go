@@ -4,5 +4,6 @@ package main
 
 import "runtime/debug"
 
-// forgetStart gives back the memory that only the start of a server needed.
-func forgetStart() { debug.FreeOSMemory() }
+// forgetUnused gives back the memory that only the start of a server or the last
+// requests needed.
+func forgetUnused() { debug.FreeOSMemory() }
