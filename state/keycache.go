@@ -2,6 +2,7 @@ package state
 
 import (
 	"hash/maphash"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,15 +14,19 @@ const (
 	// The cache holds at most cacheSets × cacheWays keys.
 	cacheSets = 1 << 10
 	cacheWays = 4
+	// absentIDs is how many ids are remembered at most that no key has.
+	absentIDs = 1 << 9
 )
 
 // A keyCache keeps access keys with their secrets opened. A look-up takes no
 // lock and allocates nothing: the id's hash selects a set, and the set has
 // few places. Its size is fixed, and only keys that exist enter it, so that
-// requests with invented ids neither grow nor empty it.
+// requests with invented ids neither grow nor empty it. Those have places of
+// their own.
 type keyCache struct {
-	seed maphash.Seed
-	sets [cacheSets][cacheWays]atomic.Pointer[cachedKey]
+	seed   maphash.Seed
+	sets   [cacheSets][cacheWays]atomic.Pointer[cachedKey]
+	absent [absentIDs]atomic.Pointer[absentID]
 	// drops counts changes to keys; see mark.
 	drops atomic.Uint64
 	mu    sync.Mutex // held while sets or drops change
@@ -33,6 +38,14 @@ type cachedKey struct {
 	// suspect is when the key was last known to be what state has, where keys
 	// were changed since; else zero.
 	suspect time.Time
+}
+
+// An absentID is an id that no key had. Any change of any key, or the suspicion
+// of one, ends that.
+type absentID struct {
+	id     string
+	loaded time.Time
+	mark   uint64
 }
 
 func newKeyCache() *keyCache { return &keyCache{seed: maphash.MakeSeed()} }
@@ -78,6 +91,27 @@ func (c *keyCache) put(k daypass.AccessKey, now time.Time, mark uint64) {
 		}
 	}
 	place.Store(&cachedKey{key: k, loaded: now})
+}
+
+// lacks returns since when it is known that no key has the given id; there says
+// whether it is.
+func (c *keyCache) lacks(id string) (since time.Time, there bool) {
+	e := c.place(id).Load()
+	if e == nil || e.id != id || e.mark != c.drops.Load() {
+		return time.Time{}, false
+	}
+	return e.loaded, true
+}
+
+// putAbsent notes that the driver, asked after mark was taken, had no key with
+// the given id. It takes the place of whatever is there.
+func (c *keyCache) putAbsent(id string, now time.Time, mark uint64) {
+	// The caller's may be cut from a request, all of which it would keep.
+	c.place(id).Store(&absentID{strings.Clone(id), now, mark})
+}
+
+func (c *keyCache) place(id string) *atomic.Pointer[absentID] {
+	return &c.absent[maphash.String(c.seed, id)%absentIDs]
 }
 
 // older reports whether a was read before b; nothing is older than any key.

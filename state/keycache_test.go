@@ -99,3 +99,31 @@ func TestKeyCacheDropAndClear(t *testing.T) {
 		t.Error("a key survived clear")
 	}
 }
+
+// What was read before keys have changed says nothing of them.
+func TestKeyCacheAbsent(t *testing.T) {
+	c := newKeyCache()
+	now := time.Unix(1, 0)
+	for what, change := range map[string]func(){
+		"drop":    func() { c.drop("another") },
+		"clear":   c.clear,
+		"suspect": func() { c.suspect(now) },
+	} {
+		stale := c.mark()
+		c.putAbsent("one", now, stale)
+		if since, ok := c.lacks("one"); !ok || !since.Equal(now) {
+			t.Errorf("%s: absent since %v, %v", what, since, ok)
+		}
+		if _, ok := c.lacks("two"); ok {
+			t.Errorf("%s: an id was never asked for", what)
+		}
+		change()
+		if _, ok := c.lacks("one"); ok {
+			t.Errorf("%s changed nothing", what)
+		}
+		c.putAbsent("one", now, stale)
+		if _, ok := c.lacks("one"); ok {
+			t.Errorf("%s: what was read before it counts", what)
+		}
+	}
+}

@@ -57,13 +57,16 @@ func (s *State) CreateKey(ctx context.Context, n NewKey) (daypass.AccessKey, err
 // AccessKey returns the access key with the given id and its secret, disabled
 // and expired ones too: what those may do is the caller's decision. A change
 // made through this State shows at once, one made by another process within a
-// second. While state cannot be reached, keys that are known are returned for
-// the grace. Errors: NoSuchAccessKey.
+// second; so it is with ids that no key has. While state cannot be reached, keys
+// that are known are returned for the grace. Errors: NoSuchAccessKey.
 func (s *State) AccessKey(ctx context.Context, id string) (daypass.AccessKey, error) {
 	now := s.now()
 	k := s.keys.get(id)
 	if k != nil && k.suspect.IsZero() && s.validity.current(now, k.loaded) {
 		return k.key, nil
+	}
+	if since, ok := s.keys.lacks(id); ok && s.validity.current(now, since) {
+		return daypass.AccessKey{}, &daypass.Error{Op: "state.AccessKey", Code: daypass.NoSuchAccessKey}
 	}
 	return s.loadKey(ctx, id, k, now)
 }
@@ -82,6 +85,9 @@ func (s *State) loadKey(ctx context.Context, id string, old *cachedKey, now time
 	k, err := readThrough(ctx, s, c, func(ctx context.Context) (k daypass.AccessKey, err error) {
 		mark := s.keys.mark()
 		r, err := s.driver.Key(ctx, id)
+		if daypass.CodeOf(err) == daypass.NoSuchAccessKey {
+			s.keys.putAbsent(id, now, mark)
+		}
 		if err == nil {
 			k, err = s.openRecord(r)
 		}

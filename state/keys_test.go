@@ -232,6 +232,37 @@ func TestChangeUnknownKey(t *testing.T) {
 	wantCode(t, "enable", f.SetKeyDisabled(t.Context(), "unknown", false, "admin"), daypass.NoSuchAccessKey)
 }
 
+// TestAccessKeyAbsent: the driver is asked once for an id that no key has, and
+// again as soon as keys have changed here.
+func TestAccessKeyAbsent(t *testing.T) {
+	f := open(t)
+	const id = "AKIALATECOMER"
+	other := f.create(t, state.NewKey{})
+	ask := func(want daypass.Code, lookups int64) {
+		t.Helper()
+		f.driver.lookups.Store(0)
+		_, err := f.AccessKey(t.Context(), id)
+		wantCode(t, "AccessKey", err, want)
+		if got := f.driver.lookups.Load(); got != lookups {
+			t.Errorf("the driver was asked %d times, want %d", got, lookups)
+		}
+	}
+	ask(daypass.NoSuchAccessKey, 1)
+	ask(daypass.NoSuchAccessKey, 0)
+	if err := f.DeleteKey(t.Context(), other.ID); err != nil {
+		t.Fatal(err)
+	}
+	ask(daypass.NoSuchAccessKey, 1)
+	f.create(t, state.NewKey{ID: id, Secret: "late secret"})
+	ask("", 1)
+	ask("", 0)
+	if err := f.DeleteKey(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	ask(daypass.NoSuchAccessKey, 1)
+	ask(daypass.NoSuchAccessKey, 0)
+}
+
 func TestErrorsNameOperationAndCause(t *testing.T) {
 	f := open(t)
 	f.driver.insertErr = errors.New("disk on fire")

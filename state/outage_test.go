@@ -344,6 +344,35 @@ func TestUnchanged(t *testing.T) {
 	})
 }
 
+// TestAbsentElsewhere: an id that no key had is no longer refused a second after
+// another node has made one, and is asked for again every minute.
+func TestAbsentElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rs := newRemotes(2)
+		a, b := node(t, rs[0], 0), node(t, rs[1], 0)
+		defer a.Close()
+		defer b.Close()
+		const id = "AKIALATECOMER"
+		time.Sleep(time.Second)
+		rs[1].reads.Store(0)
+		for range 5 * 60 * 10 {
+			_, err := b.AccessKey(t.Context(), id)
+			wantCode(t, "AccessKey", err, daypass.NoSuchAccessKey)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := rs[1].reads.Load(); n < 4 || n > 6 {
+			t.Errorf("an id was asked for %d times in five minutes", n)
+		}
+		if _, err := a.CreateKey(t.Context(), state.NewKey{ID: id, Secret: "late secret"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if _, err := b.AccessKey(t.Context(), id); err != nil {
+			t.Errorf("a second after another node made the key: %v", err)
+		}
+	})
+}
+
 // TestNotStaleInReach: as long as state answers, what has changed is not served,
 // even where reading it anew fails.
 func TestNotStaleInReach(t *testing.T) {

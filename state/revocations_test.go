@@ -371,7 +371,7 @@ func load(t testing.TB, list []state.Revocation) *state.State {
 		}
 	}
 	s, _ := openMemory(t, m, state.Options{})
-	m.mu.Lock() // the upkeep may be reading them
+	m.mu.Lock()                                         // the upkeep may be reading them
 	m.revocations = map[string]state.RevocationRecord{} // not in our memory
 	m.mu.Unlock()
 	return s

@@ -55,6 +55,7 @@ func (s *State) anyRoot(ctx context.Context) (daypass.AccessKey, bool, error) {
 		return k, false, err
 	}
 	err = s.driver.InsertKey(ctx, r)
+	s.keys.drop(k.ID)
 	if daypass.CodeOf(err) == daypass.AccessKeyAlreadyExists { // another node was first
 		k, err = s.RootKey(ctx)
 		return k, false, err
