@@ -20,8 +20,9 @@ const (
 )
 
 // maxPieces bounds the memory of uploads: no more pieces are large, whoever
-// holds them.
-const maxPieces = 16
+// holds them. One upload wants two while there are others; with 8 at once, 16
+// would save 8 % of their processor time and cost 4 MiB more.
+const maxPieces = 12
 
 // PieceAlignment is that of the memory of pieces, the size of a page, which
 // direct I/O needs.
