@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"github.com/daypass/daypass"
+	"github.com/daypass/daypass/internal/h1"
 	"github.com/daypass/daypass/sign"
 	"github.com/daypass/daypass/store"
 	"github.com/daypass/daypass/store/diskstore"
@@ -107,11 +110,48 @@ func newEnv(t testing.TB, change ...func(*Config)) *env {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.http = httptest.NewServer(s)
-	t.Cleanup(e.http.Close)
+	e.http = serveTest(t, s)
 	e.addr = e.http.Listener.Addr().String()
 	e.bucket("photos")
 	return e
+}
+
+// testHTTPServer is the variable that says what serves the requests of tests,
+// as --http-server does: daypass, the default, or go.
+const testHTTPServer = "DAYPASS_TEST_HTTP_SERVER"
+
+// serveTest serves requests as `daypass serve` does, until the test ends.
+func serveTest(t testing.TB, h http.Handler) *httptest.Server {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	t.Cleanup(s.Close)
+	s.Config.ConnContext = ConnContext
+	switch name := os.Getenv(testHTTPServer); name {
+	case "go":
+		s.Start()
+	case "", "daypass":
+		front := h1.New(&http.Server{Handler: h, ConnContext: ConnContext})
+		go front.Serve(s.Listener)
+		s.URL = "http://" + s.Listener.Addr().String()
+		s.Listener = &frontListener{s.Listener, front}
+	default:
+		t.Fatalf("%s is daypass or go, not %q", testHTTPServer, name)
+	}
+	return s
+}
+
+// A frontListener is the listener of a Server that stands in for an
+// httptest.Server, which closes it.
+type frontListener struct {
+	net.Listener
+	front *h1.Server
+}
+
+// Close implements net.Listener. Like httptest.Server, it waits for requests.
+func (l *frontListener) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return errors.Join(l.front.Shutdown(ctx), l.front.Close())
 }
 
 func (e *env) bucket(name string) {

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -66,7 +67,7 @@ func (c *client) send(text string) *client {
 }
 
 // want reads an answer and checks its status and body.
-func (c *client) want(status int, body string) *http.Response {
+func (c *client) want(status int, body string) *answer {
 	c.t.Helper()
 	resp, err := http.ReadResponse(c.r, nil)
 	if err != nil {
@@ -76,7 +77,13 @@ func (c *client) want(status int, body string) *http.Response {
 	if b, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != status || string(b) != body {
 		c.t.Fatalf("status %d, body %q, %v", resp.StatusCode, b, err)
 	}
-	return resp
+	return &answer{resp, c}
+}
+
+// An answer is the head of one, and the client that got it.
+type answer struct {
+	*http.Response
+	*client
 }
 
 // ends checks that the server closes the connection without another word.
@@ -89,21 +96,37 @@ func (c *client) ends() {
 
 func hello(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }
 
+// await waits until something is so, which a lock guards.
+func await(lock sync.Locker, so func() bool) {
+	for {
+		lock.Lock()
+		done := so()
+		lock.Unlock()
+		if done {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // TestTimes checks that connections end that are idle, or slow with a head.
 func TestTimes(t *testing.T) {
 	idle, _ := start(t, hello, func(s *http.Server) { s.IdleTimeout, s.ReadHeaderTimeout = 50*time.Millisecond, time.Hour })
 	c := dial(t, idle)
-	time.Sleep(150 * time.Millisecond) // no request yet: not idle
-	c.send(get("/")).want(200, "hello")
-	c.send(get("/")).want(200, "hello")
-	c.ends()
+	for range 2 { // others are idle for that long, one after the other
+		dial(t, idle).send(get("/")).want(200, "hello").ends()
+	}
+	c.send(get("/")).want(200, "hello") // no request before: was not idle
+	c.send(get("/")).want(200, "hello").ends()
 	slow, _ := start(t, hello, func(s *http.Server) { s.IdleTimeout, s.ReadHeaderTimeout = time.Hour, 50*time.Millisecond })
 	dial(t, slow).ends()
 	dial(t, slow).send("GET / HTTP/1.1\r\nHo").ends()
 	c = dial(t, slow)
 	c.send(get("/")).want(200, "hello")
-	time.Sleep(150 * time.Millisecond)
-	c.send(get("/")).want(200, "hello")
+	for range 2 {
+		dial(t, slow).ends()
+	}
+	c.send(get("/")).want(200, "hello") // was idle, not slow
 	c.send("GET / HTTP/1.1\r\nHo").ends()
 }
 
@@ -111,7 +134,7 @@ func TestTimes(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	results := make(chan error, 10)
 	addr, _ := start(t, func(w http.ResponseWriter, r *http.Request) {
-		c := http.NewResponseController(w)
+		c, own := http.NewResponseController(w), w.(*response)
 		var err error
 		switch r.URL.Path {
 		case "/read":
@@ -123,7 +146,7 @@ func TestDeadlines(t *testing.T) {
 			c.SetReadDeadline(time.Time{})
 		case "/other": // set while somebody reads
 			go func() {
-				time.Sleep(20 * time.Millisecond)
+				await(&own.conn.reads.mu, func() bool { return own.conn.reads.waits })
 				c.SetReadDeadline(time.Unix(1, 0))
 			}()
 			_, err = io.ReadAll(r.Body)
@@ -131,11 +154,12 @@ func TestDeadlines(t *testing.T) {
 			c.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 			_, err = w.Write(make([]byte, 64<<20))
 		case "/within":
-			w.(interface{ SetWriteTimeout(time.Duration) }).SetWriteTimeout(20 * time.Millisecond)
+			own.SetWriteTimeout(20 * time.Millisecond)
 			_, err = w.Write(make([]byte, 64<<20))
 		case "/taken-back":
-			c.SetWriteDeadline(time.Now().Add(time.Millisecond))
-			time.Sleep(5 * time.Millisecond)
+			deadline := time.Now().Add(time.Millisecond)
+			c.SetWriteDeadline(deadline)
+			time.Sleep(time.Until(deadline))
 			c.SetWriteDeadline(time.Time{})
 			_, err = w.Write(make([]byte, 100))
 		}
@@ -172,7 +196,8 @@ func TestClientGone(t *testing.T) {
 		defer cancel()
 		begun <- true
 		if r.URL.Path == "/short" {
-			<-time.After(2 * watchAfter)
+			d := &w.(*response).conn.watchdog
+			await(&d.mu, func() bool { return d.timer != nil && !d.armed }) // the connection is watched, or has been
 			gone <- ctx.Err()
 			return
 		}
