@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/daypass/daypass"
@@ -67,11 +68,22 @@ func (w *response) Write(p []byte) (int, error) {
 }
 
 // ReadFrom implements io.ReaderFrom.
-func (w *response) ReadFrom(r io.Reader) (int64, error) {
-	n, err := io.Copy(w.ResponseWriter, r)
+func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
+	if _, ok := w.ResponseWriter.(io.ReaderFrom); ok {
+		n, err = io.Copy(w.ResponseWriter, r)
+	} else { // a stream of HTTP/2
+		buf := copyBuffers.Get().(*[]byte)
+		defer copyBuffers.Put(buf)
+		n, err = io.CopyBuffer(w.ResponseWriter, r, *buf)
+	}
 	w.sent += n
 	return n, err
 }
+
+var copyBuffers = sync.Pool{New: func() any {
+	buf := make([]byte, 32<<10)
+	return &buf
+}}
 
 // set sets a header, given in canonical form, to one value. The values of an
 // answer share an allocation, which is not used again: whoever has the header

@@ -137,9 +137,9 @@ func (b *smallBody) Close() error { return nil }
 
 // A fileBody is a body in a file. The file stays readable when it is removed.
 type fileBody struct {
-	file  *handle // nil once it is closed
-	size  int64
-	small fileReader
+	file   *handle // nil once it is closed
+	size   int64
+	reader rangeReader
 }
 
 // Range implements store.Body.
@@ -147,7 +147,7 @@ func (b *fileBody) Range(off, n int64) (io.Reader, error) {
 	if err := checkRange(off, n, b.size); err != nil {
 		return nil, err
 	}
-	return fileRange(b.file, off, n, &b.small)
+	return b.reader.over(b.file, off, n)
 }
 
 // Close implements store.Body.
@@ -160,22 +160,30 @@ func (b *fileBody) Close() error {
 	return f.of.give(f)
 }
 
-// smallRange is the length of the longest range that is read into memory and
-// written from there, which takes less time than sendfile up to here and beyond.
-const smallRange = 64 << 10
+// smallRange is the length of the longest range that is read into memory, so
+// that it can leave in one write with the head of the answer. Longer ones cost
+// less by sendfile, which copies nothing.
+const smallRange = 4 << 10
 
-// fileRange returns a reader over n bytes of a file from off on, which may be
-// the one that is given for small ranges.
-func fileRange(file *handle, off, n int64, small *fileReader) (io.Reader, error) {
+// A rangeReader holds the reader over a range of a file, whichever it is, so
+// that none has to be allocated for each.
+type rangeReader struct {
+	small fileReader
+	large io.LimitedReader
+}
+
+// over returns a reader over n bytes of a file from off on, until the next call.
+func (r *rangeReader) over(file *handle, off, n int64) (io.Reader, error) {
 	f, ok := file.blobFile.(*os.File)
 	if !ok || n <= smallRange {
-		*small = fileReader{file: file, off: off, left: n}
-		return small, nil
+		r.small = fileReader{file: file, off: off, left: n}
+		return &r.small, nil
 	}
 	if _, err := f.Seek(off, io.SeekStart); err != nil {
 		return nil, err
 	}
-	return &io.LimitedReader{R: f, N: n}, nil
+	r.large = io.LimitedReader{R: f, N: n}
+	return &r.large, nil
 }
 
 // A fileReader reads a range of a file.

@@ -123,8 +123,8 @@ type partsBody struct {
 	*layout
 	closed sync.Once
 
-	file  *handle // nil when none is open
-	small fileReader
+	file   *handle // nil when none is open
+	reader rangeReader
 }
 
 func (b *partsBody) size() int64 {
@@ -174,7 +174,7 @@ func (b *partsBody) open(s segment, off, n int64) (io.Reader, error) {
 	if err := b.openFile(s); err != nil {
 		return nil, err
 	}
-	return fileRange(b.file, s.off+off, n, &b.small)
+	return b.reader.over(b.file, s.off+off, n)
 }
 
 // openFile opens the blob of a segment, unless it is the one that is open.
