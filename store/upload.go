@@ -2,6 +2,7 @@ package store
 
 import (
 	"crypto/md5"
+	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
@@ -58,6 +59,7 @@ type Upload struct {
 	lost      error // why WriteTo could not pass on what it had read; sticky
 	etag      string
 	checksums []Checksum
+	sums      [2][sha256.Size]byte // memory for digests, none of which is longer
 }
 
 // UploadOptions are what the client promised about a body.
@@ -231,12 +233,12 @@ func (u *Upload) finish() error {
 	if u.opts.Size >= 0 && u.size < u.opts.Size {
 		return incompleteBody(nil)
 	}
-	digest := u.checksum.Sum(nil)
+	digest := u.checksum.Sum(u.sums[0][:0])
 	if err := u.checkPayload(); err != nil {
 		return err
 	}
 	if u.md5 != nil {
-		sum := u.md5.Sum(nil)
+		sum := u.md5.Sum(u.sums[1][:0])
 		if err := u.checkMD5(sum); err != nil {
 			return err
 		}

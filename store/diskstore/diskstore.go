@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -98,16 +99,22 @@ type Driver struct {
 	blobs   *blobs
 	buckets bucketTable
 	cache   *readCache
+	gaps    *gapCache
 	kept    manifests
 	handles *handles
 	counts  counts
+	group   groupSync
 	garbage *collector
 	pins    pins
 	uploads uploadLocks
 	keys    stripes
 	// blobLocks are held while the number of references to a blob changes.
 	blobLocks stripes
+	// sharing is false while the index holds nothing in spaceShared, which
+	// then need not be asked.
+	sharing atomic.Bool
 
+	space spaceAllowance
 	small sync.Pool // *[]byte of InlineSize+1 bytes
 
 	closed   sync.Once
@@ -127,6 +134,7 @@ var (
 func Open(opts Options) (*Driver, error) {
 	d := &Driver{opts: opts.withDefaults()}
 	d.cache = newReadCache(d.opts.ReadCacheSize)
+	d.gaps = newGapCache(d.opts.ReadCacheSize / 16)
 	d.kept.entries.limit = d.opts.ReadCacheSize / 4
 	d.log = d.opts.Logger
 	if err := d.open(); err != nil {
@@ -156,6 +164,9 @@ func (d *Driver) open() error {
 	d.handles = newHandles(d.blobs)
 	d.garbage = newCollector(d)
 	d.small.New = func() any { return newBuffer(d.opts.InlineSize + 1) }
+	if err := d.loadSharing(); err != nil {
+		return err
+	}
 	if err := d.recover(); err != nil {
 		return err
 	}

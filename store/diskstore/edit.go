@@ -2,7 +2,6 @@ package diskstore
 
 import (
 	"encoding/binary"
-	"maps"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -15,16 +14,23 @@ import (
 type edit struct {
 	d     *Driver
 	batch *pebble.Batch
-	refs  map[uint64]*refChange
-	freed freed
+	refs  []refChange // each of another blob or manifest
+	// places are where in refs one is, once there are more than a few.
+	places map[uint64]int
+	few    [2]refChange // memory for refs
+	freed  freed
 }
 
 // A refChange is what an edit does to the number of references to a blob or
 // manifest.
 type refChange struct {
+	id   uint64
 	by   int
 	kind refKind
 }
+
+// fewRefs is up to how many changes are looked through one after the other.
+const fewRefs = 8
 
 type refKind int
 
@@ -57,15 +63,33 @@ func (e *edit) refer(by int, segments ...segment) {
 }
 
 func (e *edit) referTo(id uint64, by int, kind refKind) {
+	if i, ok := e.findRef(id); ok {
+		e.refs[i].by += by
+		return
+	}
 	if e.refs == nil {
-		e.refs = make(map[uint64]*refChange)
+		e.refs = e.few[:0]
 	}
-	c := e.refs[id]
-	if c == nil {
-		c = &refChange{kind: kind}
-		e.refs[id] = c
+	e.refs = append(e.refs, refChange{id: id, by: by, kind: kind})
+	if e.places != nil {
+		e.places[id] = len(e.refs) - 1
 	}
-	c.by += by
+}
+
+// findRef returns where in refs a blob or manifest is.
+func (e *edit) findRef(id uint64) (i int, ok bool) {
+	if len(e.refs) <= fewRefs {
+		i = slices.IndexFunc(e.refs, func(c refChange) bool { return c.id == id })
+		return i, i >= 0
+	}
+	if e.places == nil {
+		e.places = make(map[uint64]int, 2*len(e.refs))
+		for i := range e.refs {
+			e.places[e.refs[i].id] = i
+		}
+	}
+	i, ok = e.places[id]
+	return i, ok
 }
 
 // referBody changes the number of references to the body of a record.
@@ -78,16 +102,9 @@ func (e *edit) referBody(by int, rec *objectRecord) {
 
 // commit makes the edit durable. Only a nil error may be acknowledged.
 func (e *edit) commit() error {
-	ids := slices.Collect(maps.Keys(e.refs))
-	if len(ids) > 0 {
-		stripes := make([]int, len(ids))
-		for i, id := range ids {
-			stripes[i] = blobStripe(id)
-		}
-		defer e.d.blobLocks.lock(stripes...)()
-	}
-	for _, id := range ids {
-		if err := e.count(id, e.refs[id]); err != nil {
+	defer e.lockRefs()()
+	for i := range e.refs {
+		if err := e.count(&e.refs[i]); err != nil {
 			return err
 		}
 	}
@@ -102,29 +119,50 @@ func (e *edit) commit() error {
 	return nil
 }
 
+// lockRefs locks what refs are about.
+func (e *edit) lockRefs() (unlock func()) {
+	switch len(e.refs) {
+	case 0:
+		return func() {}
+	case 1:
+		stripe := &e.d.blobLocks[blobStripe(e.refs[0].id)]
+		stripe.Lock()
+		return stripe.Unlock
+	}
+	stripes := make([]int, len(e.refs))
+	for i := range e.refs {
+		stripes[i] = blobStripe(e.refs[i].id)
+	}
+	return e.d.blobLocks.lock(stripes...)
+}
+
 // count adds to the batch what a change of references makes of a blob. The
 // blob's stripe is locked.
-func (e *edit) count(id uint64, c *refChange) error {
+func (e *edit) count(c *refChange) error {
 	if c.by == 0 {
 		return nil
 	}
-	before, err := e.d.sharers(id)
+	before, err := e.d.sharers(c.id)
 	if err != nil {
 		return err
 	}
 	switch after := before + c.by; {
 	case after < 0:
-		return e.free(id, c.kind, before > 0)
+		return e.free(c.id, c.kind, before > 0)
 	case after == 0:
-		return e.batch.Delete(idKey(spaceShared, id), nil)
+		return e.batch.Delete(idKey(spaceShared, c.id), nil)
 	default:
-		return e.batch.Set(idKey(spaceShared, id), binary.AppendUvarint(nil, uint64(after)), nil)
+		e.d.sharing.Store(true)
+		return e.batch.Set(idKey(spaceShared, c.id), binary.AppendUvarint(nil, uint64(after)), nil)
 	}
 }
 
 // sharers returns how many references to a blob or manifest there are besides
 // one.
 func (d *Driver) sharers(id uint64) (n int, err error) {
+	if !d.sharing.Load() {
+		return 0, nil
+	}
 	_, err = d.get(idKey(spaceShared, id), func(value []byte) error {
 		v, size := binary.Uvarint(value)
 		if size <= 0 {
@@ -134,6 +172,13 @@ func (d *Driver) sharers(id uint64) (n int, err error) {
 		return nil
 	})
 	return n, err
+}
+
+// loadSharing finds out whether anything in the index is shared.
+func (d *Driver) loadSharing() error {
+	none, err := d.emptyRange(&pebble.IterOptions{LowerBound: []byte{spaceShared}, UpperBound: []byte{spaceShared + 1}})
+	d.sharing.Store(!none)
+	return err
 }
 
 // free adds to the batch the end of a blob or manifest. Small bodies are gone

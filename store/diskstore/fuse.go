@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,10 +31,13 @@ type fuse struct {
 	counts *counts
 	onBlow func(error)
 	done   chan struct{} // closed when the database is about to be closed
+	held   sync.Pool     // *[]byte of tableBuffer bytes
 }
 
 func newFuse(fs vfs.FS, counts *counts, onBlow func(error)) *fuse {
-	return &fuse{FS: fs, counts: counts, onBlow: onBlow, done: make(chan struct{})}
+	f := &fuse{FS: fs, counts: counts, onBlow: onBlow, done: make(chan struct{})}
+	f.held.New = func() any { return newBuffer(tableBuffer) }
+	return f
 }
 
 // blown returns the failure that froze the disk, or nil.
@@ -163,7 +167,18 @@ type fusedFile struct {
 	fuse  *fuse
 	vital bool
 	log   bool // it is the index's log
+	// held is what was written to a table last and is not in the file yet, at
+	// the beginning of memory of the pool; nil where there is none. Pebble
+	// writes a table in order, by one goroutine at a time, syncs and closes it,
+	// and only then reads it.
+	held   []byte
+	pooled *[]byte
 }
+
+// tableBuffer is how much is written to a table at once, in bytes. Pebble writes
+// each block by itself, which for a table of small bodies is one system call for
+// each of them.
+const tableBuffer = 64 << 10
 
 // change runs a change of the file's content.
 func (f *fusedFile) change(do func() error) error {
@@ -183,19 +198,58 @@ func (f *fusedFile) change(do func() error) error {
 
 // Write implements vfs.File.
 func (f *fusedFile) Write(p []byte) (n int, err error) {
-	n = len(p)
-	f.fuse.counts.written.Add(uint64(n))
-	err = f.change(func() error { n, err = f.File.Write(p); return err })
+	f.fuse.counts.written.Add(uint64(len(p)))
 	if f.vital {
-		n = len(p)
+		f.fuse.guard(func() error { _, err := f.File.Write(p); return err })
+		return len(p), nil
 	}
-	return n, err
+	if len(f.held)+len(p) > tableBuffer {
+		if err := f.flush(); err != nil {
+			return 0, err
+		}
+	}
+	if len(p) >= tableBuffer {
+		err = f.change(func() error { n, err = f.File.Write(p); return err })
+		return n, err
+	}
+	if f.pooled == nil {
+		f.pooled = getBuffer(&f.fuse.held)
+		f.held = (*f.pooled)[:0]
+	}
+	f.held = append(f.held, p...)
+	return len(p), nil
+}
+
+// flush writes what is held. What could not be written is lost, as is the table.
+func (f *fusedFile) flush() error {
+	if len(f.held) == 0 {
+		return nil
+	}
+	err := f.change(func() error { _, err := f.File.Write(f.held); return err })
+	f.held = f.held[:0]
+	return err
+}
+
+// Close implements vfs.File.
+func (f *fusedFile) Close() error {
+	err := f.flush()
+	if f.pooled != nil {
+		f.fuse.held.Put(f.pooled)
+		f.held, f.pooled = nil, nil
+	}
+	if cerr := f.File.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // WriteAt implements vfs.File.
 func (f *fusedFile) WriteAt(p []byte, off int64) (n int, err error) {
 	n = len(p)
 	f.fuse.counts.written.Add(uint64(n))
+	if err := f.flush(); err != nil {
+		return 0, err
+	}
 	err = f.change(func() error { n, err = f.File.WriteAt(p, off); return err })
 	if f.vital {
 		n = len(p)
@@ -206,6 +260,9 @@ func (f *fusedFile) WriteAt(p []byte, off int64) (n int, err error) {
 // Sync implements vfs.File.
 func (f *fusedFile) Sync() error {
 	f.countSync()
+	if err := f.flush(); err != nil {
+		return err
+	}
 	return f.change(f.File.Sync)
 }
 
@@ -218,11 +275,17 @@ func (f *fusedFile) countSync() {
 // SyncData implements vfs.File.
 func (f *fusedFile) SyncData() error {
 	f.countSync()
+	if err := f.flush(); err != nil {
+		return err
+	}
 	return f.change(f.File.SyncData)
 }
 
 // SyncTo implements vfs.File.
 func (f *fusedFile) SyncTo(length int64) (full bool, err error) {
+	if err := f.flush(); err != nil {
+		return false, err
+	}
 	err = f.change(func() error { full, err = f.File.SyncTo(length); return err })
 	return full, err
 }

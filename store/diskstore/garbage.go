@@ -167,7 +167,7 @@ func (c *collector) load() error {
 	defer snapshot.Close()
 	// What the snapshot holds may not be durable yet, and only what is may be
 	// acted on. The log is written in order, so this makes it all durable.
-	if err := d.db.LogData(nil, pebble.Sync); err != nil {
+	if err := d.syncLog(); err != nil {
 		return err
 	}
 	if err := d.fuse.blown(); err != nil {

@@ -17,7 +17,9 @@ const (
 
 // A readCache keeps the records of current versions as they are decoded, and
 // small bodies, so that reading what was read lately asks neither Pebble nor
-// the disk. What it holds is shared: nobody may change it.
+// the disk. The record of what was written lately is kept as it was written, for
+// who writes the key again or reads it. What the cache holds is shared: nobody
+// may change it.
 //
 // It holds the truth or nothing. Every commit goes through Driver.commit, which
 // finds the keys that it changes in the batch itself. Before the batch is given
@@ -51,6 +53,9 @@ type cached struct {
 	bucket uint64
 	key    string
 	rec    *objectRecord
+	// written is, instead of rec, the record as it was written, until somebody
+	// asks for it.
+	written []byte
 	// small is the body of an object whose body is one segment in the index;
 	// nil until it was read.
 	small []byte
@@ -90,6 +95,21 @@ func (s *cacheShard) stripe(hash uint64) *cacheStripe {
 // get returns the current version of a key if it is cached, nil otherwise, and
 // where to put what is read now.
 func (c *readCache) get(bucket uint64, key string) (*cached, slot) {
+	e, at := c.find(bucket, key, true)
+	if e == nil || e.rec != nil {
+		return e, at
+	}
+	rec, err := decodeObject(e.written)
+	if err != nil {
+		return nil, at // so that the index is asked, which has the same to say
+	}
+	e = &cached{bucket: bucket, key: e.key, rec: rec}
+	c.put(at, e)
+	return e, at
+}
+
+// find is get, of a record that may not be decoded.
+func (c *readCache) find(bucket uint64, key string, count bool) (*cached, slot) {
 	hash := c.hash(bucket, key)
 	s := c.shard(hash)
 	s.mu.Lock()
@@ -97,12 +117,43 @@ func (c *readCache) get(bucket uint64, key string) (*cached, slot) {
 	stripe := s.stripe(hash)
 	at := slot{hash: hash, stamp: stripe.stamp, open: stripe.underWay == 0}
 	e, _ := s.entries.get(hash)
-	if e == nil || e.bucket != bucket || e.key != key {
+	found := e != nil && e.bucket == bucket && e.key == key
+	switch {
+	case !count:
+	case found:
+		s.hits++
+	default:
 		s.misses++
+	}
+	if !found {
 		return nil, at
 	}
-	s.hits++
 	return e, at
+}
+
+// current returns the current version of a key whose stripe the caller has
+// locked, nil if the index has to be asked.
+func (c *readCache) current(bucket uint64, key string) *objectRecord {
+	e, _ := c.find(bucket, key, false)
+	switch {
+	case e == nil:
+		return nil
+	case e.rec != nil:
+		return e.rec
+	}
+	rec, err := decodeObject(e.written)
+	if err != nil {
+		return nil
+	}
+	return rec
+}
+
+// wrote keeps a version that is current since a commit that has come back. The
+// caller has locked the key's stripe all the time, so that no other commit has
+// replaced it.
+func (c *readCache) wrote(bucket uint64, key string, written []byte) {
+	_, at := c.find(bucket, key, false)
+	c.put(at, &cached{bucket: bucket, key: key, written: written})
 }
 
 // put keeps a version that was read after its slot was given out, unless its
@@ -169,9 +220,13 @@ func (c *readCache) changes(hashes []uint64, b *pebble.Batch) ([]uint64, error) 
 // size is about how many bytes of memory an entry takes.
 func (e *cached) size() int64 {
 	const (
-		fixed = 1024 // the structs, the entry, its place in the map
-		pair  = 64   // of strings in a slice or map
+		fixed   = 1024 // the structs, the entry, its place in the map
+		encoded = 320  // the same where the record is not decoded
+		pair    = 64   // of strings in a slice or map
 	)
+	if e.rec == nil {
+		return int64(encoded + len(e.key) + cap(e.written))
+	}
 	o := &e.rec.object
 	n := fixed + len(e.key) + len(e.small) + 2*len(o.ACL)
 	for _, f := range stringFields(o) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/daypass/daypass"
@@ -55,10 +56,15 @@ func getBuffer(p *sync.Pool) *[]byte { return p.Get().(*[]byte) }
 // receive reads a body to its end and stages it. The size need not be known:
 // what does not fit into the index goes on into a file.
 func (d *Driver) receive(ctx context.Context, body *store.Upload) (*staged, error) {
-	if err := d.checkSpace(body.SizeHint()); err != nil {
+	size := body.SizeHint()
+	if size < 0 || size > int64(d.opts.InlineSize) {
+		if err := d.checkSpace(size); err != nil {
+			return nil, err
+		}
+	} else if err := d.space.take(size, d.opts.Now(), d.checkSpace); err != nil {
 		return nil, err
 	}
-	if body.SizeHint() > int64(d.opts.InlineSize) {
+	if size > int64(d.opts.InlineSize) {
 		return d.receiveLarge(ctx, nil, body)
 	}
 	pooled := getBuffer(&d.small)
@@ -126,9 +132,43 @@ func (s *staged) copy(ctx context.Context, f newFile, head []byte, body *store.U
 	return err
 }
 
-// spaceEvery is how many bytes of a body are written between two looks at the
-// space that is left on the disk.
+// spaceEvery is how many bytes of a body, or of small ones together, are written
+// between two looks at the space that is left on the disk.
 const spaceEvery = 1 << 20
+
+// smallOverhead is what a small body adds to the index beside its bytes: its
+// record, written more than once.
+const smallOverhead = 1 << 10
+
+// spaceFor is how long a look at the disk holds for small bodies: others fill it,
+// too.
+const spaceFor = time.Second
+
+// A spaceAllowance is how many bytes small bodies may be written before the
+// next look at the disk, which was seen to have them at an instant.
+type spaceAllowance struct {
+	mu   sync.Mutex
+	left int64
+	seen time.Time
+}
+
+// take takes n bytes, and where there are no more looks for space for them, and
+// for some more, if there is as much.
+func (s *spaceAllowance) take(n int64, now time.Time, check func(int64) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n += smallOverhead
+	age := now.Sub(s.seen)
+	if s.left -= n; s.left >= 0 && age >= 0 && age < spaceFor {
+		return nil
+	}
+	s.left = 0
+	if check(n+spaceEvery) == nil {
+		s.left, s.seen = spaceEvery, now
+		return nil
+	}
+	return check(n)
+}
 
 // A fileWriter writes the body of a staged one.
 type fileWriter struct {

@@ -38,14 +38,22 @@ type keyEdit struct {
 	bucket *bucket
 	key    string
 	// cur is the record of the current version, nil when there is none or
-	// when it is a delete marker.
+	// when it is a delete marker. Nobody may change it: readers share it.
 	cur *objectRecord
+	// placed is the record of the version that the edit makes current, as it
+	// stands in the batch; nil where there is none.
+	placed []byte
 }
 
 // onKey returns an edit of a key whose stripe is locked.
 func (e *edit) onKey(b *bucket, key string) (*keyEdit, error) {
-	cur, err := currentRecord(e.d.db, b, key)
-	return &keyEdit{edit: e, bucket: b, key: key, cur: cur}, err
+	k := &keyEdit{edit: e, bucket: b, key: key, cur: e.d.cache.current(b.number, key)}
+	if k.cur != nil {
+		return k, nil
+	}
+	var err error
+	k.cur, err = currentRecord(e.d.db, b, key)
+	return k, err
 }
 
 // editKey runs an edit of one key and commits it.
@@ -67,7 +75,13 @@ func (d *Driver) editKey(b *bucket, key string, change func(k *keyEdit) error) e
 	if err := change(k); err != nil {
 		return err
 	}
-	return e.commit()
+	if err := e.commit(); err != nil {
+		return err
+	}
+	if k.placed != nil {
+		d.cache.wrote(b.number, key, k.placed)
+	}
+	return nil
 }
 
 // put makes rec the current version.
@@ -82,7 +96,8 @@ func (k *keyEdit) put(rec *objectRecord) (err error) {
 	if err := k.yield(rec); err != nil {
 		return err
 	}
-	return k.batch.Set(objectKey(k.bucket.number, k.key), rec.encode(), nil)
+	k.placed = rec.encode()
+	return k.batch.Set(objectKey(k.bucket.number, k.key), k.placed, nil)
 }
 
 // mark puts a delete marker over the current version.
