@@ -78,10 +78,13 @@ bench-go: ## run the Go benchmarks, COUNT times each, for benchstat
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count $(or $(COUNT),1) $(or $(PKG),./...)
 
 # OBJECTS are the sizes of the stores to compare; ten million take half an hour
-# to make the first time, and 5 GiB in STORES, which keeps them.
+# to make the first time, and 5 GiB in STORES, which keeps them. PLAIN=1 leaves
+# versions and deleted objects out, which is half of the work. UPDATE is the page
+# that the tables go into.
 bench-growth: build ## measure how cost grows with what is stored, and write $(BUILD)/bench/growth.md
 	$(GO) run ./internal/bench/growth -program $(BUILD)/daypass -out $(BUILD)/bench/growth \
-		$(if $(OBJECTS),-objects $(OBJECTS)) $(if $(STORES),-stores $(STORES)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(ONLY),-only $(ONLY))
+		$(if $(OBJECTS),-objects $(OBJECTS)) $(if $(STORES),-stores $(STORES)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(ONLY),-only $(ONLY)) \
+		$(if $(PLAIN),-plain) $(if $(UPDATE),-update $(UPDATE))
 
 clean: ## remove what was built
 	rm -rf $(BUILD)

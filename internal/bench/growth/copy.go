@@ -51,8 +51,19 @@ func copyFile(from, to string) error {
 	return out.Close()
 }
 
+// warm reads the files below a directory, as far as there is memory for them.
+func warm(dir string) error {
+	return eachFile(dir, func(f *os.File) error {
+		_, err := io.Copy(io.Discard, struct{ io.Reader }{f})
+		return err
+	})
+}
+
 // chill takes the files below a directory out of the operating system's cache.
-func chill(dir string) error {
+func chill(dir string) error { return eachFile(dir, uncache) }
+
+// eachFile calls do with every file below a directory.
+func eachFile(dir string, do func(*os.File) error) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
@@ -62,6 +73,6 @@ func chill(dir string) error {
 			return err
 		}
 		defer f.Close()
-		return uncache(f)
+		return do(f)
 	})
 }

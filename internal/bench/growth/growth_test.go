@@ -140,3 +140,36 @@ func TestQuantiles(t *testing.T) {
 		t.Error(r.p50(), r.p99(), median([]float64{5, 1, 3}))
 	}
 }
+
+// TestUpdatePage replaces what lies between the marks, which docs/performance.md
+// has.
+func TestUpdatePage(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/performance.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(name, page, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var sizes []int
+	for _, tables := range []string{"| new |\n", "| newer |\n"} {
+		if err := updatePage(name, tables); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(name)
+		if err != nil || !strings.Contains(string(got), beginMark+"\n"+tables+"\n"+endMark) {
+			t.Errorf("%v\n%s", err, got)
+		}
+		sizes = append(sizes, len(got))
+	}
+	if sizes[1] != sizes[0]+len("er") {
+		t.Errorf("the second update left something of the first: %d", sizes)
+	}
+	if err := os.WriteFile(name, []byte("no marks"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := updatePage(name, "x"); err == nil {
+		t.Error("a page without marks is no error")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 )
 
 // A listing is one shape of a listing of 1,000 entries.
@@ -16,7 +17,15 @@ type listing struct {
 }
 
 // listings are the shapes that are measured.
-func listings() []listing {
+func (b *bench) listings() []listing {
+	all := allListings()
+	if b.plain {
+		all = slices.DeleteFunc(all, func(l listing) bool { return l.bucket != treeBucket })
+	}
+	return all
+}
+
+func allListings() []listing {
 	below := func(r *rand.Rand, n int, after bool) []string {
 		per := max(n/prefixes, 1)
 		dir := treeKey(r.IntN(prefixes)*per, n)
@@ -61,7 +70,7 @@ func (b *bench) measureLists(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, l := range listings() {
+	for _, l := range append([]listing{{name: firstListing}}, b.listings()...) {
 		t.add(l.name, cells[l.name]...)
 	}
 	return nil
@@ -73,7 +82,12 @@ func (b *bench) listStore(ctx context.Context, n int, cells map[string][]float64
 		return err
 	}
 	defer p.stop()
-	for _, l := range listings() {
+	r, err := b.listOnce(p)
+	if err != nil {
+		return err
+	}
+	cells[firstListing] = append(cells[firstListing], r.p50(), missing, missing)
+	for _, l := range b.listings() {
 		r, err := b.list(p, l, n)
 		if err != nil {
 			return err
@@ -81,6 +95,19 @@ func (b *bench) listStore(ctx context.Context, n int, cells map[string][]float64
 		cells[l.name] = append(cells[l.name], r.p50(), r.p99(), r.cpu/1000)
 	}
 	return nil
+}
+
+// firstListing is the listing whose common prefixes nobody has listed since the
+// server was started: there is one in a life.
+const firstListing = "1,000 common prefixes, the first time"
+
+// listOnce measures the first listing of a server.
+func (b *bench) listOnce(p *process) (run, error) {
+	url, err := p.url("GET", treeBucket, "", "list-type", "2", "delimiter", "/")
+	if err != nil {
+		return run{}, err
+	}
+	return closedLoop(p, 1, []request{{method: "GET", url: url}})
 }
 
 // list measures a listing once it has been asked for a few times.

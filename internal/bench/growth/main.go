@@ -24,7 +24,9 @@ type bench struct {
 	stores, work string
 	sizes        []int
 	rounds       int
-	report       report
+	// plain says that stores have objects in treeBucket only.
+	plain  bool
+	report report
 }
 
 func main() {
@@ -61,9 +63,11 @@ func measure(ctx context.Context, args []string) error {
 	stores := fs.String("stores", "", "directory where stores are kept for the next run; empty: they are made anew and removed")
 	out := fs.String("out", ".build/bench/growth", "where the report goes, without .md and .json")
 	rounds := fs.Int("rounds", 5, "rounds of what is compared in turn")
+	plain := fs.Bool("plain", false, "stores have objects only, no versions and nothing deleted: half the time to make them")
+	update := fs.String("update", "", "page whose tables of growth are replaced by those of this run")
 	fs.Parse(args)
 
-	b := &bench{program: *program, stores: *stores, rounds: *rounds}
+	b := &bench{program: *program, stores: *stores, rounds: *rounds, plain: *plain}
 	for text := range strings.SplitSeq(*sizes, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < prefixes {
@@ -83,7 +87,10 @@ func measure(ctx context.Context, args []string) error {
 	if b.stores == "" {
 		b.stores = b.work
 	}
-	return b.run(ctx, *only, *out)
+	if err := b.run(ctx, *only, *out); err != nil || *update == "" {
+		return err
+	}
+	return updatePage(*update, b.report.markdown())
 }
 
 // run answers the questions and writes the report.
@@ -133,17 +140,24 @@ func (b *bench) table(name, goal string, columns ...string) *table {
 }
 
 // store returns the directory of a copy of the store of n objects, which is
-// made where it is not there. The copy may be changed.
+// made where it is not there. The copy may be changed. The operating system has
+// its files in memory, so that what is measured is not the disk.
 func (b *bench) store(ctx context.Context, n int) (string, error) {
 	made := filepath.Join(b.stores, "store-"+strconv.Itoa(n))
-	if err := makeStore(ctx, b.program, made, n); err != nil {
+	if b.plain {
+		made = filepath.Join(b.stores, "plain-"+strconv.Itoa(n))
+	}
+	if err := makeStore(ctx, b.program, made, n, b.plain); err != nil {
 		return "", err
 	}
 	copied, err := os.MkdirTemp(b.work, "store-")
 	if err != nil {
 		return "", err
 	}
-	return copied, copyStore(made, copied)
+	if err := copyStore(made, copied); err != nil {
+		return "", err
+	}
+	return copied, warm(copied)
 }
 
 // serve starts a server over a copy of the store of n objects.

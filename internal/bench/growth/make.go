@@ -64,8 +64,8 @@ type maker struct {
 }
 
 // makeStore makes a store of n objects in dir, unless it is there. The server
-// makes the buckets, the loader fills them.
-func makeStore(ctx context.Context, program, dir string, n int) error {
+// makes the buckets, the loader fills them; a plain store's only treeBucket.
+func makeStore(ctx context.Context, program, dir string, n int, plain bool) error {
 	if _, err := os.Stat(dir + ".made"); err == nil {
 		return nil
 	}
@@ -79,7 +79,7 @@ func makeStore(ctx context.Context, program, dir string, n int) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(fillStore(ctx, d, n), d.Close()); err != nil {
+	if err := errors.Join(fillStore(ctx, d, n, plain), d.Close()); err != nil {
 		return err
 	}
 	return os.WriteFile(dir+".made", nil, 0o600)
@@ -112,7 +112,7 @@ func makeBuckets(ctx context.Context, program, dir string) error {
 	return nil
 }
 
-func fillStore(ctx context.Context, d *diskstore.Driver, n int) error {
+func fillStore(ctx context.Context, d *diskstore.Driver, n int, plain bool) error {
 	b, err := d.Bucket(ctx, treeBucket)
 	if err != nil {
 		return err
@@ -122,7 +122,11 @@ func fillStore(ctx context.Context, d *diskstore.Driver, n int) error {
 	}
 	m := &maker{ctx: ctx, loader: diskstore.NewLoader(d), owner: b.Owner, began: time.Now(),
 		rand: rand.NewChaCha8([32]byte{1}), body: make([]byte, bodySize)}
-	for _, fill := range []func(n int) error{m.tree, m.versions, m.desert} {
+	fills := []func(n int) error{m.tree, m.versions, m.desert}
+	if plain {
+		fills = fills[:1]
+	}
+	for _, fill := range fills {
 		if err := fill(n); err != nil {
 			return err
 		}

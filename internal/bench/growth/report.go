@@ -136,3 +136,23 @@ func median(figures []float64) float64 {
 	sorted := slices.Sorted(slices.Values(figures))
 	return sorted[len(sorted)/2]
 }
+
+// The marks between which a page has the tables.
+const (
+	beginMark = "<!-- begin: make bench-growth -->\n"
+	endMark   = "<!-- end: make bench-growth -->\n"
+)
+
+// updatePage replaces what lies between the marks of a page.
+func updatePage(name, tables string) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	before, rest, ok := strings.Cut(string(text), beginMark)
+	_, after, end := strings.Cut(rest, endMark)
+	if !ok || !end {
+		return fmt.Errorf("%s does not have the lines %q and %q", name, strings.TrimSpace(beginMark), strings.TrimSpace(endMark))
+	}
+	return os.WriteFile(name, []byte(before+beginMark+"\n"+tables+"\n"+endMark+after), 0o644)
+}

@@ -68,7 +68,7 @@ func (b *bench) afterCrash(ctx context.Context, dir string, n int) (*process, er
 	}
 	written := make(chan error, 1)
 	go func() {
-		_, err := b.round(p, works()[3], n, uint64(time.Now().UnixNano()))
+		_, err := b.round(p, works()[len(works())-1], n, uint64(time.Now().UnixNano()))
 		written <- err
 	}()
 	select {
