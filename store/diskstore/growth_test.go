@@ -137,7 +137,9 @@ func TestListCostsResults(t *testing.T) {
 	for name, both := range costs {
 		small, large := both[0], both[1]
 		t.Logf("%s: %+v, %+v", name, small, large)
-		if large.seeks > small.seeks || large.steps > small.steps || large.inner > small.inner+2 {
+		// How many steps a seek takes within the index depends on what was
+		// flushed meanwhile; with few keys some take none.
+		if large.seeks > small.seeks || large.steps > small.steps || large.inner > large.seeks+large.steps+2 {
 			t.Errorf("%s: %+v with 20 times as many keys, %+v without", name, large, small)
 		}
 		// Each seek may read a block of each level of the table and of its index.
